@@ -1,0 +1,1 @@
+"""Video in, features out, compute spent where the video changes."""

@@ -1,0 +1,91 @@
+"""What can go wrong, as a tree. Everything vidskim raises on purpose descends from VidskimError.
+
+VidskimError
+├── VideoError            one file could not be read; `kind` is stable, for machines
+│   ├── CannotOpenError       cannot_open
+│   ├── NoVideoStreamError    no_video_stream
+│   ├── NoFramesError         no_frames
+│   ├── DamagedVideoError     damaged
+│   └── VideoTooLargeError    too_large
+├── CheckpointError       weights, configuration or tokenizer files do not fit
+├── SettingsError         an option or setting is unknown or out of range (also a ValueError)
+├── FingerprintError      features made by one extractor would be mixed with another's
+└── MissingExtraError     an optional dependency is not installed
+
+    try:
+        clip = vidskim.read_video(path, fps=3.0)
+    except vidskim.VideoError as error:
+        print(error.kind, error)
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class VidskimError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class VideoError(VidskimError):
+    """One video could not be read. `path` is the file, `kind` a stable code."""
+
+    kind: ClassVar[str] = "video"
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class CannotOpenError(VideoError):
+    """The file is missing, not a video, or in a container that is not allowed."""
+
+    kind = "cannot_open"
+
+
+class NoVideoStreamError(VideoError):
+    """The container opens but holds no video stream."""
+
+    kind = "no_video_stream"
+
+
+class NoFramesError(VideoError):
+    """There is a video stream, but not one frame could be decoded."""
+
+    kind = "no_frames"
+
+
+class DamagedVideoError(VideoError):
+    """Raised in strict reading only: some packets were bad or the end is missing."""
+
+    kind = "damaged"
+
+
+class VideoTooLargeError(VideoError):
+    """Width, height, frames, duration or memory is above its cap."""
+
+    kind = "too_large"
+
+
+class CheckpointError(VidskimError):
+    """Weights, configuration or tokenizer files are missing or do not fit."""
+
+
+class SettingsError(VidskimError, ValueError):
+    """A setting is unknown or out of range."""
+
+
+class FingerprintError(VidskimError):
+    """Features made by one extractor would be mixed with another's."""
+
+
+class MissingExtraError(VidskimError, ImportError):
+    """An optional dependency is not installed; the message has the install command."""
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> SettingsError:
+    """The error for a name nobody knows: it lists what is allowed and the nearest match."""
+    choices = sorted(allowed)
+    nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return SettingsError(f"unknown {kind} {name!r}; allowed: {', '.join(choices)}.{hint}")
