@@ -1,0 +1,83 @@
+"""One pre-norm transformer block, the same for every ViT and for text."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidskim.models.attention import Attention
+from vidskim.models.reduction import Reduction
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """OpenAI CLIP's activation, x * sigmoid(1.702 x)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+def _silu(x: Tensor) -> Tensor:
+    return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
+# "silu" is what `variants.fold_quick_gelu` turns "quick_gelu" into: half the memory traffic.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu, "silu": _silu}
+
+
+class Mlp(nn.Module):
+    """Two linear layers around an activation."""
+
+    def __init__(self, *, width: int, hidden: int, activation: str) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, n, d] -> [b, n, d]."""
+        out: Tensor = self.fc2(self.activation(self.fc1(x)))
+        return out
+
+
+class Block(nn.Module):
+    """x + scale1 attention(norm1 x), then x + scale2 mlp(norm2 x); the scales exist with LayerScale only."""
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        hidden: int,
+        activation: str,
+        eps: float,
+        qkv_bias: bool = True,
+        layer_scale: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attention = Attention(width=width, heads=heads, qkv_bias=qkv_bias)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width=width, hidden=hidden, activation=activation)
+        self.scale1 = nn.Parameter(torch.ones(width)) if layer_scale else None
+        self.scale2 = nn.Parameter(torch.ones(width)) if layer_scale else None
+
+    def forward(self, x: Tensor, *, layer: int, reduction: Reduction) -> Tensor:
+        """Tokens [b, n, d] -> [b, m, d], m < n where the reduction drops or merges."""
+        q, k, v = self.attention.project(self.norm1(x))
+        x = self._add(x, self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
+        x = reduction.after_attention(layer, x, k)
+        x = self._add(x, self.mlp(self.norm2(x)), self.scale2)
+        return reduction.after_block(layer, x, k)
+
+    def forward_first(self, x: Tensor, rows: int, *, layer: int, reduction: Reduction) -> Tensor:
+        """The block's output for the first `rows` tokens only, [b, n, d] -> [b, rows, d].
+
+        All tokens are still read as keys and values. For the last block of a class-pooled model: exact, and 10/12 of
+        that block's linear layers cheaper. Nothing is left to reduce, so the two `after` hooks are not called.
+        """
+        q, k, v = self.attention.project_some(self.norm1(x), rows)
+        x = self._add(x[:, :rows], self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
+        return self._add(x, self.mlp(self.norm2(x)), self.scale2)
+
+    @staticmethod
+    def _add(x: Tensor, update: Tensor, scale: Tensor | None) -> Tensor:
+        return x + update if scale is None else x + update * scale

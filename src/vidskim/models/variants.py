@@ -1,0 +1,165 @@
+"""A vision transformer as one record of numbers, and rewrites of weights that leave the function unchanged."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class VitConfig:
+    """Everything `VisionTransformer` needs to be built.
+
+    Args:
+        width: token width d.
+        layers: number of blocks.
+        heads: attention heads; divides `width`.
+        patch: side of a square patch in pixels.
+        image: side of the square input in pixels; a multiple of `patch`.
+        hidden: width of the MLP's hidden layer.
+        activation: "gelu" (erf), "quick_gelu", or "silu" (a folded quick_gelu).
+        eps: LayerNorm's epsilon.
+        embed: width of the final projection, or None where the normed class token is the feature (ViT, DINOv2).
+        registers: register tokens after the class token (DINOv2).
+        norm_pre: LayerNorm before the first block (CLIP).
+        patch_bias: bias in the patch projection (everything but CLIP).
+        qkv_bias: bias in the q, k, v projections.
+        layer_scale: learned per-channel scales on both branches (DINOv2).
+    """
+
+    width: int
+    layers: int
+    heads: int
+    patch: int
+    image: int
+    hidden: int
+    activation: str
+    eps: float
+    embed: int | None = None
+    registers: int = 0
+    norm_pre: bool = False
+    patch_bias: bool = True
+    qkv_bias: bool = True
+    layer_scale: bool = False
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+        if self.image % self.patch:
+            raise ValueError(f"image side {self.image} is not a multiple of the patch side {self.patch}")
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image // self.patch
+
+    @property
+    def patches(self) -> int:
+        """Patches of one image."""
+        return self.grid**2
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches: class token and registers."""
+        return 1 + self.registers
+
+    @property
+    def dim(self) -> int:
+        """Width of a feature vector."""
+        return self.embed or self.width
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Everything `TextTransformer` needs to be built.
+
+    Args:
+        width: token width d.
+        layers: number of blocks.
+        heads: attention heads; divides `width`.
+        hidden: width of the MLP's hidden layer.
+        context: longest sequence in tokens.
+        vocabulary: number of token ids.
+        embed: width of the final projection.
+        activation: as in `VitConfig`.
+        eps: LayerNorm's epsilon.
+        end_id: the token whose last-layer state is the text's vector; None takes the largest id of each row, which is
+            what OpenAI's CLIP does.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    context: int
+    vocabulary: int
+    embed: int
+    activation: str
+    eps: float
+    end_id: int | None = None
+
+
+def clip_vit(name: str) -> VitConfig:
+    """The vision tower of an OpenAI CLIP by its size, "B/32", "B/16", "L/14" or "L/14@336" (Radford et al. 2021, table 20).
+
+    Raises:
+        KeyError: no such size.
+    """
+    width, layers, patch, image, embed = {
+        "B/32": (768, 12, 32, 224, 512),
+        "B/16": (768, 12, 16, 224, 512),
+        "L/14": (1024, 24, 14, 224, 768),
+        "L/14@336": (1024, 24, 14, 336, 768),
+    }[name]
+    return VitConfig(
+        width=width,
+        layers=layers,
+        heads=width // 64,
+        patch=patch,
+        image=image,
+        hidden=4 * width,
+        activation="quick_gelu",
+        eps=1e-5,
+        embed=embed,
+        norm_pre=True,
+        patch_bias=False,
+    )
+
+
+def resize_positions(table: Tensor, *, prefix: int, grid: int, antialias: bool = False) -> Tensor:
+    """A position table for another grid: prefix rows kept, patch rows interpolated bicubically.
+
+    Args:
+        table: [prefix + g * g, d].
+        prefix: leading rows that belong to no patch.
+        grid: patches along one side of the new grid.
+        antialias: low-pass when shrinking, as ResidualViT does; transformers does not.
+
+    Returns:
+        [prefix + grid * grid, d], the input itself if the grid is already that.
+    """
+    old = round((table.shape[0] - prefix) ** 0.5)
+    if old == grid:
+        return table
+    patches = table[prefix:].float().view(1, old, old, -1).permute(0, 3, 1, 2)  # 1 d gy gx
+    patches = F.interpolate(
+        patches, size=(grid, grid), mode="bicubic", align_corners=False, antialias=antialias
+    )
+    return torch.cat([table[:prefix], patches.flatten(2)[0].T.to(table.dtype)])
+
+
+def fold_quick_gelu(config: VitConfig, state: dict[str, Tensor]) -> tuple[VitConfig, dict[str, Tensor]]:
+    """The same function with x * sigmoid(a x) written as silu(a x) / a, the constants folded into the MLP weights.
+
+    One fused pass over the largest activation instead of three. For inference; training keeps the published form.
+    """
+    if config.activation != "quick_gelu":
+        return config, state
+    folded = dict(state)
+    for name, value in state.items():
+        if ".mlp.fc1." in name:
+            folded[name] = (value.double() * 1.702).to(value.dtype)
+        elif name.endswith(".mlp.fc2.weight"):
+            folded[name] = (value.double() / 1.702).to(value.dtype)
+    return replace(config, activation="silu"), folded

@@ -1,0 +1,99 @@
+"""The trunk: a plain pre-norm vision transformer, the same for CLIP, ViT/DeiT and DINOv2."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidskim.models.block import Block
+from vidskim.models.reduction import Reduction
+from vidskim.models.variants import VitConfig
+
+
+class VisionTransformer(nn.Module):
+    """Pixels to one vector an image. Methods act through a `Reduction`; the trunk knows none of them."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.config = config
+        d = config.width
+        self.patch = nn.Linear(3 * config.patch**2, d, bias=config.patch_bias)
+        self.class_token = nn.Parameter(torch.zeros(d))
+        self.registers = nn.Parameter(torch.zeros(config.registers, d))
+        # row 0 belongs to the class token, registers have none
+        self.positions = nn.Parameter(torch.zeros(1 + config.patches, d))
+        self.norm_pre = nn.LayerNorm(d, eps=config.eps) if config.norm_pre else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(
+                width=d,
+                heads=config.heads,
+                hidden=config.hidden,
+                activation=config.activation,
+                eps=config.eps,
+                qkv_bias=config.qkv_bias,
+                layer_scale=config.layer_scale,
+            )
+            for _ in range(config.layers)
+        )
+        self.norm_post = nn.LayerNorm(d, eps=config.eps)
+        self.projection = nn.Linear(d, config.embed, bias=False) if config.embed else nn.Identity()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' type; activations have the same."""
+        return self.class_token.dtype
+
+    def embed(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embed all patches, or only the kept ones: dropped patches are never projected.
+
+        Args:
+            pixels: prepared images [b, 3, y, x] of the configured side.
+            kept: patch numbers [b, k], row-major in the grid, or None for all.
+
+        Returns:
+            [b, prefix + k, d]: class token, registers, patches; positions added.
+
+        Raises:
+            ValueError: the images have another size.
+        """
+        side, p, g = self.config.image, self.config.patch, self.config.grid
+        if pixels.shape[1:] != (3, side, side):
+            raise ValueError(f"expected pixels [b, 3, {side}, {side}], received {list(pixels.shape)}")
+        b = pixels.shape[0]
+        patches = pixels.view(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5)  # b gy gx 3 p p
+        if kept is None:
+            flat = patches.reshape(b, g * g, -1)
+            positions = self.positions[1:]
+        else:
+            flat = patches[torch.arange(b, device=kept.device)[:, None], kept // g, kept % g].flatten(2)
+            positions = self.positions[1:][kept]
+        x = self.patch(flat.to(self.dtype)) + positions
+        prefix = torch.cat([(self.class_token + self.positions[0])[None], self.registers])
+        return torch.cat([prefix.expand(b, -1, -1), x], dim=1)
+
+    def forward(self, x: Tensor, reduction: Reduction | None = None) -> Tensor:
+        """Blocks, pooling and projection.
+
+        Args:
+            x: embedded tokens [b, n, d] of `embed`.
+            reduction: where a method acts; made anew for each call.
+
+        Returns:
+            Features [b, dim], not normalised.
+        """
+        reduction = reduction or Reduction()
+        x = self.norm_pre(reduction.begin(x))
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks[:last]):
+            x = block(x, layer=layer, reduction=reduction)
+        x = self.blocks[last].forward_first(x, 1, layer=last, reduction=reduction)
+        return self.project(x[:, 0])
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Final norm and projection of class tokens [b, d] -> [b, dim]."""
+        out: Tensor = self.projection(self.norm_post(pooled))
+        return out
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """L2-normalised float32 rows."""
+    return F.normalize(vectors.float(), dim=-1)
