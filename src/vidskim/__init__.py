@@ -1,1 +1,84 @@
-"""Video in, features out, compute spent where the video changes."""
+"""Video in, features out, compute spent where the video changes.
+
+    clip = vidskim.read_video("clip.mp4", fps=3.0)
+    model = vidskim.load_model("clip-folder", method="reuse", interleave=2, keep=0.15)
+    features = model.encode(clip)
+
+Importing vidskim is cheap: a name's module (decoder, torch) is imported when the name is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        CannotOpenError,
+        CheckpointError,
+        DamagedVideoError,
+        FingerprintError,
+        MissingExtraError,
+        NoFramesError,
+        NoVideoStreamError,
+        SettingsError,
+        VideoError,
+        VideoTooLargeError,
+        VidskimError,
+    )
+    from .fingerprint import Fingerprint
+    from .pipeline.encoder import Features, VideoEncoder
+    from .pipeline.load import load_model
+    from .video.clip import Clip
+    from .video.read import iter_video, probe, read_video
+
+    __version__: str
+
+__all__ = [
+    "CannotOpenError",
+    "CheckpointError",
+    "Clip",
+    "DamagedVideoError",
+    "Features",
+    "Fingerprint",
+    "FingerprintError",
+    "MissingExtraError",
+    "NoFramesError",
+    "NoVideoStreamError",
+    "SettingsError",
+    "VideoEncoder",
+    "VideoError",
+    "VideoTooLargeError",
+    "VidskimError",
+    "__version__",
+    "iter_video",
+    "load_model",
+    "probe",
+    "read_video",
+]
+
+_ORIGIN = {
+    "Clip": "video.clip",
+    "Features": "pipeline.encoder",
+    "Fingerprint": "fingerprint",
+    "VideoEncoder": "pipeline.encoder",
+    "iter_video": "video.read",
+    "load_model": "pipeline.load",
+    "probe": "video.read",
+    "read_video": "video.read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("vidskim")
+    elif name in __all__:
+        value = getattr(importlib.import_module(f".{_ORIGIN.get(name, 'errors')}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

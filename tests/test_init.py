@@ -1,0 +1,44 @@
+"""The public names are exactly these, and asking for the package costs nothing."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import vidskim
+from vidskim import errors
+
+NAMES = {"read_video", "iter_video", "probe", "Clip", "load_model", "VideoEncoder", "Features", "Fingerprint"}
+
+
+def error_names() -> set[str]:
+    return {name for name in vars(errors) if name.endswith("Error")}
+
+
+def test_the_exported_names_are_exactly_these() -> None:
+    assert len(error_names()) >= 11
+    assert set(vidskim.__all__) == NAMES | error_names() | {"__version__"}
+    assert len(vidskim.__all__) == len(set(vidskim.__all__))
+
+
+@pytest.mark.parametrize("name", sorted(vidskim.__all__))
+def test_every_exported_name_exists(name: str) -> None:
+    assert getattr(vidskim, name) is not None
+    assert name in dir(vidskim)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="module 'vidskim' has no attribute 'lod_model'"):
+        vidskim.lod_model  # noqa: B018
+
+
+def test_the_version_is_the_one_in_pyproject() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert vidskim.__version__ == project["version"]
+
+
+def test_importing_is_cheap() -> None:
+    code = "import sys, vidskim; print(sorted({'av', 'torch', 'typer', 'numpy', 'rich'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
