@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import (
+    from vidskim.errors import (
         CannotOpenError,
         CheckpointError,
         DamagedVideoError,
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
         VideoTooLargeError,
         VidskimError,
     )
-    from .fingerprint import Fingerprint
-    from .pipeline.encoder import Features, VideoEncoder
-    from .pipeline.load import load_model
-    from .video.clip import Clip
-    from .video.read import iter_video, probe, read_video
+    from vidskim.fingerprint import Fingerprint
+    from vidskim.pipeline.encoder import VideoEncoder
+    from vidskim.pipeline.features import Features
+    from vidskim.pipeline.load import load_model
+    from vidskim.video.clip import Clip
+    from vidskim.video.read import iter_video, probe, read_video
 
     __version__: str
 
@@ -57,7 +58,7 @@ __all__ = [
 
 _ORIGIN = {
     "Clip": "video.clip",
-    "Features": "pipeline.encoder",
+    "Features": "pipeline.features",
     "Fingerprint": "fingerprint",
     "VideoEncoder": "pipeline.encoder",
     "iter_video": "video.read",

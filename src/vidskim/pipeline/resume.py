@@ -1,0 +1,161 @@
+"""What a run has still to do: outputs that are there and right are skipped, foreign ones are refused."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidskim.errors import FingerprintError, SettingsError
+from vidskim.fingerprint import Fingerprint
+from vidskim.pipeline.files import FeatureFile, output_paths, partial_path, read_features
+from vidskim.pipeline.manifest import Record, read_lines
+from vidskim.pipeline.sources import Source, source_id
+
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all outputs of one folder have in common.
+
+    Args:
+        fingerprint: the extractor.
+        sampling: how frames were chosen, plain JSON values, such as {"fps": 3.0}.
+    """
+
+    fingerprint: Fingerprint
+    sampling: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change when extractor or sampling changes."""
+        text = f"{self.fingerprint.digest} {self._sampling_json}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def _sampling_json(self) -> str:
+        return json.dumps(self.sampling, sort_keys=True)
+
+    def metadata(self) -> dict[str, str]:
+        """What goes into the header of every feature file."""
+        return {
+            "fingerprint": self.fingerprint.to_json(),
+            "sampling": self._sampling_json,
+            "run": self.digest,
+        }
+
+    def differences(self, metadata: dict[str, str]) -> list[str]:
+        """One line for each field in which a file's run differs from this one, "field: its -> ours"."""
+        try:
+            theirs = Fingerprint.from_json(metadata["fingerprint"])
+            sampling = json.loads(metadata["sampling"])
+        except (KeyError, ValueError) as error:
+            return [f"not readable: {error}"]
+        lines = theirs.differences(self.fingerprint)
+        if sampling != self.sampling:
+            lines.append(f"sampling: {sampling} -> {self.sampling}")
+        return lines
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The sources of a run, sorted out; `found` holds the files of the skipped ones, by name."""
+
+    todo: list[Source]
+    skipped: list[Source]
+    found: dict[str, FeatureFile]
+
+
+def make_agenda(
+    sources: Sequence[Source], *, out: Path, run: Run, format: str, overwrite: bool = False
+) -> Agenda:
+    """Sort sources into those to do and those already done by the same run from the same content.
+
+    Raises:
+        FingerprintError: the folder holds features of another run.
+        SettingsError: two sources would write the same file.
+    """
+    _refuse_collisions(sources, out=out, format=format)
+    agenda = Agenda(todo=[], skipped=[], found={})
+    foreign: dict[str, dict[str, str]] = {}
+    for source in sources:
+        record = _existing(out, source.name, format)
+        if record is not None and record.metadata.get("run") != run.digest:
+            foreign[source.name] = dict(record.metadata)
+        if record is None or overwrite or not _same_content(source, record):
+            agenda.todo.append(source)
+        else:
+            agenda.skipped.append(source)
+            agenda.found[source.name] = record
+    if foreign and not overwrite:
+        raise FingerprintError(
+            _refusal(out, foreign, run, "overwrite them (--overwrite), or use another folder (--out)")
+        )
+    strays = _strays(out, {source.name for source in sources}, run)
+    if strays:
+        remedy = "they are not among the videos of this run, so use another folder (--out)"
+        raise FingerprintError(_refusal(out, strays, run, remedy))
+    return agenda
+
+
+def remove_partial_files(sources: Sequence[Source], *, out: Path, format: str) -> None:
+    """Clear what a killed run left half written."""
+    for source in sources:
+        for path in output_paths(out, source.name, format):
+            partial_path(path).unlink(missing_ok=True)
+
+
+def _existing(out: Path, name: str, format: str) -> FeatureFile | None:
+    """The output, if it is there and whole."""
+    if not output_paths(out, name, format)[-1].is_file():
+        return None
+    try:
+        return read_features(out, name, format)
+    except (OSError, ValueError):
+        return None
+
+
+def _same_content(source: Source, record: FeatureFile) -> bool:
+    try:
+        return record.metadata.get("source_id") == source_id(source.path)
+    except OSError:
+        return False
+
+
+def _refuse_collisions(sources: Sequence[Source], *, out: Path, format: str) -> None:
+    owners: dict[Path, str] = {}
+    for source in sources:
+        for path in output_paths(out, source.name, format):
+            if path in owners:
+                raise SettingsError(
+                    f"{owners[path]} and {source.name} would both write {path}; rename one of them"
+                )
+            owners[path] = source.name
+
+
+def _strays(out: Path, names: set[str], run: Run) -> dict[str, dict[str, str]]:
+    """Outputs of another run, known from the manifest, that this run would not replace."""
+    found: dict[str, dict[str, str]] = {}
+    for line in read_lines(out / MANIFEST):
+        if line.get("name") in names or line.get("run") == run.digest:
+            continue
+        record = _recorded(out, line)
+        if record is not None:
+            found[line["name"]] = dict(record.metadata)
+    return found
+
+
+def _recorded(out: Path, line: Record) -> FeatureFile | None:
+    try:
+        return _existing(out, line["name"], line["format"])
+    except (KeyError, SettingsError):
+        return None
+
+
+def _refusal(out: Path, foreign: dict[str, dict[str, str]], run: Run, remedy: str) -> str:
+    name, metadata = next(iter(foreign.items()))
+    lines = [f"{out} holds features of {len(foreign)} videos made by another run, such as {name}:"]
+    lines += [f"  {difference}" for difference in run.differences(metadata)]
+    return "\n".join([*lines, f"Nothing was changed; {remedy}."])
