@@ -1,7 +1,11 @@
-"""Multi-head attention, fused. One weight holds the three projections, stored as rows q, k, v so that it can be sliced."""
+"""Multi-head attention. One weight holds the three projections, stored as rows q, k, v so that it can be sliced."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# Logits of this many bytes stay in a core's share of the last-level cache.
+LOGITS_BYTES = 8 << 20
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, causal: bool = False) -> Tensor:
@@ -17,7 +21,27 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, causa
     Returns:
         [b, h, n, k].
     """
+    plain = bias is None and not causal
+    if plain and q.device.type == "cpu" and q.dtype == torch.bfloat16 and not torch.is_grad_enabled():
+        return attend_in_products(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal)
+
+
+def attend_in_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention as two batched matrix products, a few samples at a time so that the logits stay in cache.
+
+    In bfloat16 on a CPU this is 1.3 to 1.9 times as fast as the fused kernel; see docs/log.md. Shapes as in `attend`.
+    """
+    _, h, n, c = q.shape
+    m = k.shape[2]
+    samples = max(1, LOGITS_BYTES // (h * n * m * q.itemsize))
+    out = []
+    for qs, ks, vs in zip(q.split(samples), k.split(samples), v.split(samples), strict=True):
+        rows = len(qs) * h
+        keys = ks.reshape(rows, m, c).transpose(1, 2)
+        logits = torch.baddbmm(q.new_empty(()).expand(rows, n, m), qs.reshape(rows, n, c), keys, beta=0, alpha=c**-0.5)
+        out.append(torch.bmm(logits.softmax(dim=-1), vs.reshape(rows, m, c)).view(-1, h, n, c))
+    return out[0] if len(out) == 1 else torch.cat(out)
 
 
 class Attention(nn.Module):

@@ -1,8 +1,8 @@
 """The places where a method may act inside the trunk. Every hook defaults to doing nothing.
 
 A `Reduction` is made for one forward pass and carries whatever that pass must remember (recorded keys, token sizes,
-a trace); nothing is stored in the model. Two hooks of the design sit outside the blocks: which patches are embedded at all is
-an argument of `VisionTransformer.embed`, and tokens are added or taken away in `begin`.
+a trace); nothing is stored in the model. Two hooks of the design sit outside the blocks: which patches are embedded
+at all is an argument of `VisionTransformer.embed`, and tokens are added or taken away in `begin`.
 """
 
 from torch import Tensor

@@ -31,7 +31,7 @@ class TextTransformer(nn.Module):
         self.projection = nn.Linear(d, config.embed, bias=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Token ids [b, n], n up to the context length, padded after the end token -> features [b, embed], not normalised."""
+        """Token ids [b, n], padded after the end token, n up to the context -> features [b, embed], not normalised."""
         x = self.tokens(ids) + self.positions[: ids.shape[1]]
         causal = CausalAttention()
         for layer, block in enumerate(self.blocks):

@@ -1,6 +1,7 @@
 """A vision transformer as one record of numbers, and rewrites of weights that leave the function unchanged."""
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -100,11 +101,16 @@ class TextConfig:
     end_id: int | None = None
 
 
+Config = TypeVar("Config", VitConfig, TextConfig)
+
+
 def clip_vit(name: str) -> VitConfig:
-    """The vision tower of an OpenAI CLIP by its size, "B/32", "B/16", "L/14" or "L/14@336" (Radford et al. 2021, table 20).
+    """The vision tower of an OpenAI CLIP by its size, "B/32", "B/16", "L/14" or "L/14@336".
 
     Raises:
         KeyError: no such size.
+
+    Source: Radford et al. 2021, table 20.
     """
     width, layers, patch, image, embed = {
         "B/32": (768, 12, 32, 224, 512),
@@ -149,7 +155,7 @@ def resize_positions(table: Tensor, *, prefix: int, grid: int, antialias: bool =
     return torch.cat([table[:prefix], patches.flatten(2)[0].T.to(table.dtype)])
 
 
-def fold_quick_gelu(config: VitConfig, state: dict[str, Tensor]) -> tuple[VitConfig, dict[str, Tensor]]:
+def fold_quick_gelu(config: Config, state: dict[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
     """The same function with x * sigmoid(a x) written as silu(a x) / a, the constants folded into the MLP weights.
 
     One fused pass over the largest activation instead of three. For inference; training keeps the published form.
@@ -158,8 +164,9 @@ def fold_quick_gelu(config: VitConfig, state: dict[str, Tensor]) -> tuple[VitCon
         return config, state
     folded = dict(state)
     for name, value in state.items():
+        exact = torch.promote_types(value.dtype, torch.float32)  # rounding 16-bit weights twice would show
         if ".mlp.fc1." in name:
-            folded[name] = (value.double() * 1.702).to(value.dtype)
+            folded[name] = (value.double() * 1.702).to(exact)
         elif name.endswith(".mlp.fc2.weight"):
-            folded[name] = (value.double() / 1.702).to(value.dtype)
+            folded[name] = (value.double() / 1.702).to(exact)
     return replace(config, activation="silu"), folded

@@ -1,5 +1,7 @@
 """The trunk: a plain pre-norm vision transformer, the same for CLIP, ViT/DeiT and DINOv2."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,10 +84,10 @@ class VisionTransformer(nn.Module):
         """
         reduction = reduction or Reduction()
         x = self.norm_pre(reduction.begin(x))
-        last = len(self.blocks) - 1
-        for layer, block in enumerate(self.blocks[:last]):
+        *blocks, final = self.blocks
+        for layer, block in enumerate(blocks):
             x = block(x, layer=layer, reduction=reduction)
-        x = self.blocks[last].forward_first(x, 1, layer=last, reduction=reduction)
+        x = cast(Block, final).forward_first(x, 1, layer=len(blocks), reduction=reduction)
         return self.project(x[:, 0])
 
     def project(self, pooled: Tensor) -> Tensor:
