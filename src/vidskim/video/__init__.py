@@ -1,0 +1,1 @@
+"""Video in and out: reading, choosing frames, motion, preparation for models, writing."""

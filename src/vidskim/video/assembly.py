@@ -1,0 +1,206 @@
+"""The second pass: decode as planned, pick the wanted frames, gather them and their motion into Clips."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from vidskim.errors import NoFramesError, SettingsError
+
+from .clip import Clip, Health
+from .container import Index, Tally, open_video
+from .decoder import Painter, decode_packets, draw_motion, orientation_of
+from .guard import Limits, check_memory
+from .motion import Map, MotionWindow
+from .sample import Plan, Request, Ticks, pick_frames
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a caller of `read_video` may set, checked; `straight` forces decoding of every frame."""
+
+    path: str
+    request: Request
+    motion: bool | None
+    short_side: int | None
+    strict: bool
+    max_bytes: int
+    limits: Limits
+    threads: int
+    straight: bool = False
+
+    def __post_init__(self) -> None:
+        if self.short_side is not None and self.short_side < 1:
+            raise SettingsError(f"short_side must be 1 or more pixels, received {self.short_side}")
+        if self.max_bytes < 1:
+            raise SettingsError(f"max_bytes must be 1 or more, received {self.max_bytes}")
+        if self.threads < 0:
+            raise SettingsError(f"threads must be 0 (automatic) or more, received {self.threads}")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What will be read, decided from the packets alone.
+
+    Args:
+        targets: timestamps of the wanted frames, ticks.
+        with_motion: every frame is decoded, and the codec has motion vectors.
+        tally: counts, growing with the reading.
+    """
+
+    settings: Settings
+    index: Index
+    targets: Ticks
+    plan: Plan
+    with_motion: bool
+    tally: Tally
+
+    def health(self) -> Health:
+        """How the reading went so far."""
+        timeline, tally = self.index.timeline, self.tally
+        problem = tally.first_problem
+        if self.index.truncated and problem is None:
+            problem = f"after frame {tally.frames_decoded}: the stream ends before its header says"
+        return Health(
+            strategy=self.plan.strategy,
+            packets_total=len(timeline.pts),
+            packets_decoded=tally.packets_decoded,
+            packets_bad=tally.packets_bad,
+            frames_decoded=tally.frames_decoded,
+            frames_corrupt=tally.frames_corrupt,
+            truncated=self.index.truncated,
+            last_time_s=float(timeline.shown[-1] * timeline.tick_s),
+            expected_end_s=self.index.expected_end_s,
+            first_problem=problem,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """One wanted frame, displayed; `place` is its number among the decoded ones."""
+
+    ticks: int
+    place: int
+    pixels: npt.NDArray[np.uint8]
+
+
+def decode_clips(job: Job, *, block: int) -> Iterator[Clip]:
+    """Clips of up to `block` frames; one or more.
+
+    Raises:
+        NoFramesError: not one of the wanted frames came out.
+    """
+    window = MotionWindow() if job.with_motion else None
+    waiting: deque[_Picture] = deque()
+    part, left = None, len(job.targets)
+    for picture in _pictures(job, window):
+        waiting.append(picture)
+        while waiting and (window is None or window.is_ready(waiting[0].place)):
+            part = part or _Part(job, min(block, left), waiting[0].pixels.shape)
+            part.add(waiting.popleft(), window)
+            if part.is_full:
+                left -= block
+                yield part.clip()
+                part = None
+    if window is not None:
+        window.finish()
+    for picture in waiting:
+        part = part or _Part(job, min(block, left), picture.pixels.shape)
+        part.add(picture, window)
+        if part.is_full:
+            left -= block
+            yield part.clip()
+            part = None
+    if part is not None:
+        yield part.clip()
+    elif left == len(job.targets):
+        problem = job.tally.first_problem or "the decoder gave none"
+        raise NoFramesError(f"no frames ({problem})", path=job.settings.path)
+
+
+class _Part:
+    """Frames of one Clip being gathered."""
+
+    def __init__(self, job: Job, count: int, shape: tuple[int, ...]) -> None:
+        height, width, _ = shape
+        check_memory(count, height, width, max_bytes=job.settings.max_bytes, path=job.settings.path)
+        # Reserved for all, but memory is only used up as frames are written.
+        self._frames = np.empty((count, height, width, 3), np.uint8)
+        self._ticks: list[int] = []
+        self._motion: list[Map] = []
+        self._job = job
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._ticks) == len(self._frames)
+
+    def add(self, picture: _Picture, window: MotionWindow | None) -> None:
+        self._frames[len(self._ticks)] = picture.pixels
+        self._ticks.append(picture.ticks)
+        if window is not None:
+            self._motion.append(window.take(picture.place))
+
+    def clip(self) -> Clip:
+        times_s = np.array(self._ticks, np.float64) * self._job.index.timeline.tick_s
+        motion = np.stack(self._motion) if self._motion else None
+        return Clip(self._frames[: len(self._ticks)], times_s, motion, self._job.health())
+
+
+def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
+    """The wanted frames in display order; with a window, also every frame's motion is put into it."""
+    settings = job.settings
+    damaged = job.index.truncated or job.tally.packets_bad > 0
+    # Several threads lose the frames that follow an error at the very end; one does not.
+    threads = 1 if damaged else settings.threads
+    opened = open_video(settings.path, settings.limits, threads=threads, motion=window is not None)
+    with opened as (container, stream):
+        frames = _timed(decode_packets(container, stream, job.plan, job.tally), job)
+        if window is not None:
+            frames = _watched(frames, window)
+        painter: Painter | None = None
+        previous: _Picture | None = None
+        repeat = settings.request.times_s is not None
+        for ticks, place, frame in pick_frames(frames, job.targets, repeat=repeat):
+            if painter is None:
+                painter = Painter(frame, short_side=settings.short_side, threads=settings.threads)
+            if previous is None or previous.place != place:
+                previous = _Picture(ticks, place, painter.paint(frame))
+            if window is not None:
+                window.ask(place)
+            yield previous
+
+
+def _timed(frames: "Iterator[VideoFrame]", job: Job) -> "Iterator[tuple[int, VideoFrame]]":
+    """Each frame with its timestamp; frames whose time goes backwards are dropped and counted."""
+    timeline, tally = job.index.timeline, job.tally
+    last: int | None = None
+    for place, frame in enumerate(frames):
+        job.settings.limits.check_size(frame.width, frame.height, job.settings.path)
+        job.settings.limits.check_length(place + 1, None, job.settings.path)
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        if not timeline.trusted and place < len(timeline.shown):
+            ticks = int(timeline.shown[place])
+        elif not timeline.trusted or ticks is None:
+            ticks = (last if last is not None else int(timeline.shown[0])) + timeline.gap
+        if last is not None and ticks < last:
+            tally.frames_corrupt += 1
+            tally.note("a frame's time goes backwards")
+            continue
+        last = ticks
+        yield ticks, frame
+
+
+def _watched(
+    frames: "Iterator[tuple[int, VideoFrame]]", window: MotionWindow
+) -> "Iterator[tuple[int, VideoFrame]]":
+    orientation = None
+    for ticks, frame in frames:
+        orientation = orientation or orientation_of(frame)
+        window.add(draw_motion(frame, orientation))
+        yield ticks, frame

@@ -1,0 +1,152 @@
+"""Where a video moves: the codec's own motion vectors as maps, or the difference between frames."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from vidskim.errors import SettingsError
+
+from .geometry import centre_box, fit_short_side
+
+if TYPE_CHECKING:
+    import torch
+
+    from .prepare import Preparation
+
+Map = npt.NDArray[np.float32]
+CELL = 8  # stored pixels; the smallest block codecs export
+REACH = 5  # native frames on each side that are summed
+
+
+def map_size(y: int, x: int) -> tuple[int, int]:
+    """Cells of the map of a stored frame: one for about 8x8 pixels, dividing the frame evenly."""
+    return max(1, -(-y // CELL)), max(1, -(-x // CELL))
+
+
+def draw_vectors(vectors: np.ndarray, y: int, x: int) -> Map:
+    """Length of the motion in each cell, stored pixels per native frame: the mean over the blocks that cover it.
+
+    A block of a frame between two references may have two vectors; both count. Cells without vectors are 0.
+
+    Args:
+        vectors: structured array as the decoder exports it, with dst_x and dst_y at block centres.
+        y: stored height.
+        x: stored width.
+
+    Returns:
+        float32 [my, mx].
+    """
+    rows, columns = map_size(y, x)
+    scale = np.maximum(vectors["motion_scale"].astype(np.float64), 1.0)
+    length = np.hypot(vectors["motion_x"], vectors["motion_y"]) / scale
+    total, count = np.zeros(rows * columns), np.zeros(rows * columns)
+    for width, height in np.unique(np.stack([vectors["w"], vectors["h"]]), axis=1).T.tolist():
+        same = (vectors["w"] == width) & (vectors["h"] == height)
+        left, top = vectors["dst_x"][same] - width / 2, vectors["dst_y"][same] - height / 2
+        for down in np.arange(min(CELL, height) / 2, height, CELL):
+            for right in np.arange(min(CELL, width) / 2, width, CELL):
+                row = np.floor((top + down) * rows / y).astype(np.int64)
+                column = np.floor((left + right) * columns / x).astype(np.int64)
+                inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+                cell = (row * columns + column)[inside]
+                total += np.bincount(cell, length[same][inside], rows * columns)
+                count += np.bincount(cell, minlength=rows * columns)
+    mean = total / np.maximum(count, 1.0)
+    return mean.reshape(rows, columns).astype(np.float32)
+
+
+class MotionWindow:
+    """Sums of maps around some frames of a stream, holding no more maps than the window needs."""
+
+    def __init__(self) -> None:
+        self._maps: deque[Map] = deque(maxlen=2 * REACH + 2)
+        self._count = 0
+        self._asked: deque[int] = deque()
+        self._sums: dict[int, Map] = {}
+
+    def add(self, motion: Map) -> None:
+        """Append the map of the next native frame."""
+        self._maps.append(motion)
+        self._count += 1
+        while self._asked and self._asked[0] + REACH < self._count:
+            self._sum_next()
+
+    def ask(self, frame: int) -> None:
+        """Want the sum around native frame `frame`, the newest one or the one before."""
+        if frame not in self._sums and frame not in self._asked:
+            self._asked.append(frame)
+
+    def finish(self) -> None:
+        """No more maps: sum what is there."""
+        while self._asked:
+            self._sum_next()
+
+    def is_ready(self, frame: int) -> bool:
+        """Whether `take(frame)` can be called: the frames after it were added too."""
+        return frame in self._sums
+
+    def take(self, frame: int) -> Map:
+        """Sum of the maps `frame` - 5 to `frame` + 5, as far as they exist. Forgets the sums of earlier frames."""
+        self._sums = {asked: total for asked, total in self._sums.items() if asked >= frame}
+        return self._sums[frame]
+
+    def _sum_next(self) -> None:
+        frame = self._asked.popleft()
+        oldest = self._count - len(self._maps)
+        first = max(frame - REACH - oldest, 0)
+        window = list(self._maps)[first : frame + REACH + 1 - oldest]
+        self._sums[frame] = np.sum(window, axis=0, dtype=np.float32)
+
+
+def patch_motion(
+    motion: Map, frame_size: tuple[int, int], preparation: "Preparation", grid: tuple[int, int]
+) -> Map:
+    """Mean motion in each patch of the resized and centre-cropped frame.
+
+    Args:
+        motion: float32 [t, my, mx], cells dividing the displayed frame evenly, as in `Clip.motion`.
+        frame_size: height and width of the displayed frame.
+        preparation: how frames are resized and cropped.
+        grid: patches down and across.
+
+    Returns:
+        float32 [t, gy, gx], in the unit of `motion`: the mean weighted by overlap.
+    """
+    if motion.ndim != 3:
+        raise SettingsError(f"motion must be [t, my, mx], received {list(motion.shape)}")
+    resized = fit_short_side(*frame_size, preparation.resize)
+    top, left, bottom, right = centre_box(*resized, preparation.size)
+    down = _overlap(motion.shape[1], grid[0], top / resized[0], bottom / resized[0])
+    across = _overlap(motion.shape[2], grid[1], left / resized[1], right / resized[1])
+    return np.asarray(down @ motion @ across.T, dtype=np.float32)
+
+
+def _overlap(cells: int, patches: int, start: float, end: float) -> Map:
+    """[patches, cells]: share of each patch, on start..end of the unit line, that lies in each cell of 0..1."""
+    edges = np.linspace(start, end, patches + 1) * cells
+    cell = np.arange(cells)
+    high, low = np.minimum(edges[1:, None], cell + 1), np.maximum(edges[:-1, None], cell)
+    shared = np.maximum(high - low, 0.0)
+    return np.asarray(shared / shared.sum(1, keepdims=True), dtype=np.float32)
+
+
+def pixel_difference(pixels: "torch.Tensor", grid: tuple[int, int]) -> "torch.Tensor":
+    """Mean absolute difference of each frame to the one before, in each patch.
+
+    Args:
+        pixels: [t, 3, y, x] in 0..1; the grid must divide y and x.
+        grid: patches down and across.
+
+    Returns:
+        [t, gy, gx] in 0..1; the first frame has zeros.
+    """
+    t, _, y, x = pixels.shape
+    rows, columns = grid
+    if y % rows or x % columns:
+        raise SettingsError(f"a grid of {rows}x{columns} patches does not divide {y}x{x} pixels")
+    difference = pixels.new_zeros(t, rows, columns)
+    change = (pixels[1:] - pixels[:-1]).abs().mean(1)  # [t-1, y, x]
+    difference[1:] = change.reshape(t - 1, rows, y // rows, columns, x // columns).mean((2, 4))
+    return difference

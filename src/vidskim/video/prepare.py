@@ -1,0 +1,135 @@
+"""Frames to model input: resize the shorter side, crop the centre, scale, normalise. Equal to CLIP's published way."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from vidskim.errors import SettingsError, unknown_name
+
+from .geometry import centre_box, fit_short_side
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+INTERPOLATIONS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How frames become model input.
+
+    Args:
+        size: side of the square input, pixels.
+        resize: the shorter side before the crop, pixels; `size` or more.
+        mean: of each channel, for pixels in 0..1.
+        std: of each channel, above 0.
+        interpolation: "bicubic", "bilinear", "lanczos" or "nearest", as Pillow does them.
+    """
+
+    size: int = 224
+    resize: int = 224
+    mean: tuple[float, float, float] = CLIP_MEAN
+    std: tuple[float, float, float] = CLIP_STD
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.resize < self.size:
+            raise SettingsError(
+                f"a Preparation needs 1 <= size <= resize, received size {self.size} and resize {self.resize}"
+            )
+        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
+            raise SettingsError(
+                f"mean and std need three numbers, std above 0; received mean {self.mean} and std {self.std}"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise unknown_name("interpolation", self.interpolation, INTERPOLATIONS)
+
+    @classmethod
+    def clip(cls, size: int = 224) -> "Preparation":
+        """As CLIP was trained."""
+        return cls(size=size, resize=size)
+
+    @classmethod
+    def imagenet(cls, size: int = 224, resize: int = 256) -> "Preparation":
+        """As most ImageNet classifiers are evaluated."""
+        return cls(size=size, resize=resize, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Preparation":
+        """Read what `to_dict` wrote; an unknown key is an error."""
+        for key in record:
+            if key not in cls.__dataclass_fields__:
+                raise unknown_name("Preparation field", key, cls.__dataclass_fields__)
+        triples: dict[str, Any] = {key: tuple(record[key]) for key in ("mean", "std") if key in record}
+        return cls(**{**record, **triples})
+
+
+def resized_size(y: int, x: int, preparation: Preparation) -> tuple[int, int]:
+    """Height and width of a frame after the resize, before the crop."""
+    return fit_short_side(y, x, preparation.resize)
+
+
+def crop_box(y: int, x: int, preparation: Preparation) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right (half-open) of the crop in the resized frame of a y by x source."""
+    return centre_box(*resized_size(y, x, preparation), preparation.size)
+
+
+def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> torch.Tensor:
+    """Model input from RGB frames.
+
+    Frames that already have the resized size, as `read_video(short_side=...)` gives them, are only cropped.
+
+    Args:
+        frames: uint8 [t, y, x, 3].
+
+    Returns:
+        float32 [t, 3, size, size], normalised.
+
+    Source: the preparation published with CLIP (resize, centre crop, scale to 0..1, normalise).
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+        received = f"{frames.dtype} {list(frames.shape)}"
+        raise SettingsError(f"frames must be uint8 [t, y, x, 3], received {received}")
+    t, y, x, _ = frames.shape
+    size = resized_size(y, x, preparation)
+    top, left, bottom, right = crop_box(y, x, preparation)
+    cropped = np.empty((t, preparation.size, preparation.size, 3), np.uint8)
+    for frame, target in zip(frames, cropped, strict=True):
+        target[:] = _resized(frame, size, preparation)[top:bottom, left:right]
+    pixels = torch.from_numpy(cropped).permute(0, 3, 1, 2).contiguous()  # [t, 3, y, x]
+    mean, std = _channels(preparation)
+    return pixels.float().div_(255.0).sub_(mean).div_(std)
+
+
+def denormalise(pixels: torch.Tensor, preparation: Preparation) -> torch.Tensor:
+    """Model input [..., 3, y, x] back to pixels in 0..1."""
+    mean, std = (values.to(pixels) for values in _channels(preparation))
+    return pixels * std + mean
+
+
+def _resized(
+    frame: npt.NDArray[np.uint8], size: tuple[int, int], preparation: Preparation
+) -> npt.NDArray[np.uint8]:
+    if frame.shape[:2] == size:
+        return frame
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    return np.asarray(image.resize((size[1], size[0]), INTERPOLATIONS[preparation.interpolation]))
+
+
+def _channels(preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = torch.tensor(preparation.mean), torch.tensor(preparation.std)
+    return mean.reshape(3, 1, 1), std.reshape(3, 1, 1)

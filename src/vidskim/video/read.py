@@ -1,0 +1,179 @@
+"""Video files to Clips: every frame, so many a second, or the frames at given times.
+
+The file is gone through twice. The first pass reads packets without decoding and learns all timestamps; from them
+follow the wanted frames and the cheapest way to decode them (`sample.py`). The second pass decodes packet by packet,
+keeps what is good and counts what is bad.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vidskim.errors import DamagedVideoError, NoFramesError, SettingsError
+
+from .assembly import Job, Settings, decode_clips
+from .clip import Clip, VideoInfo
+from .container import open_video, read_index, read_info
+from .decoder import MOTION_CODECS, NONREF_CODECS, first_frame, orientation_of
+from .geometry import fit_short_side
+from .guard import DEFAULT_MAX_BYTES, Limits, check_memory, frames_within
+from .motion import REACH
+from .sample import Request, Ticks, choose_frames, plan_packets
+
+_MIN_SKIP = 8  # packets; skipping fewer saves less than emptying the decoder costs
+
+
+def read_video(
+    path: str | os.PathLike[str],
+    fps: float | None = None,
+    *,
+    times_s: Sequence[float] | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    motion: bool | None = None,
+    short_side: int | None = None,
+    strict: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    limits: Limits | None = None,
+    threads: int = 0,
+) -> Clip:
+    """Read frames of a video into one Clip: every frame, `fps` of them a second, or one for each of `times_s`.
+
+    The frame at time t is the last one whose timestamp is at or before t (before the first frame: the first).
+    With `fps`, t runs from the first frame's timestamp to the last frame's end, and a frame comes at most once, also
+    if the source is slower. With `times_s` there is exactly one frame for each time.
+
+    Args:
+        path: a local file.
+        fps: frames per second.
+        times_s: seconds on the file's own clock, never decreasing.
+        start_s: leave out what is before this time on the file's clock. Not with `times_s`.
+        end_s: leave out what is at or after this time. Not with `times_s`.
+        motion: True decodes every frame and gives motion maps if the codec has motion vectors; None gives them if
+            every frame is decoded anyway; False never.
+        short_side: let the decoder's scaler (bicubic) make the shorter side this long; much faster than resizing
+            later, and nearly equal. None keeps the stored resolution.
+        strict: raise DamagedVideoError if anything was bad. Its attribute `clip` holds what was read.
+        max_bytes: largest size of the frames, bytes.
+        limits: caps on frame size, number of frames and duration; None for `Limits()`.
+        threads: decoder threads, 0 for automatic. Use 1 where many videos are read at once.
+
+    Raises:
+        VideoError: exactly one of its kinds; see `vidskim.errors`.
+        SettingsError: a setting is out of range.
+    """
+    request = Request(fps, times_s, start_s, end_s)
+    settings = Settings(
+        os.fspath(path), request, motion, short_side, strict, max_bytes, limits or Limits(), threads
+    )
+    job = _plan(settings)
+    check_memory(len(job.targets), *_painted_size(job), max_bytes=max_bytes, path=settings.path)
+    (clip,) = decode_clips(job, block=len(job.targets))
+    _check_damage(job, clip)
+    return clip
+
+
+def iter_video(
+    path: str | os.PathLike[str],
+    fps: float | None = None,
+    *,
+    times_s: Sequence[float] | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    motion: bool | None = None,
+    short_side: int | None = None,
+    strict: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    limits: Limits | None = None,
+    threads: int = 0,
+    block: int = 64,
+) -> Iterator[Clip]:
+    """As `read_video`, in Clips of up to `block` frames, so that memory stays bounded however long the video is.
+
+    Together the Clips hold the same frames as `read_video` gives. The health of each counts from the start of the
+    video; the last one's is complete. With `strict` the error comes after the last Clip.
+
+    Args:
+        max_bytes: largest size of one Clip's frames, bytes; Clips get fewer frames to fit.
+        block: most frames in a Clip, 1 or more.
+
+    Raises:
+        VideoError: when the first Clip is asked for, as `read_video`.
+        SettingsError: at once.
+    """
+    if block < 1:
+        raise SettingsError(f"block must be 1 or more frames, received {block}")
+    request = Request(fps, times_s, start_s, end_s)
+    settings = Settings(
+        os.fspath(path), request, motion, short_side, strict, max_bytes, limits or Limits(), threads
+    )
+    return _iterate(settings, block)
+
+
+def probe(path: str | os.PathLike[str], *, limits: Limits | None = None) -> VideoInfo:
+    """What the header says, and from the first frame how it is turned. Decodes no more than that.
+
+    Raises:
+        VideoError: as `read_video`; a video without a single good frame is described as stored, without a turn.
+    """
+    with open_video(path, limits or Limits(), threads=1) as (container, stream):
+        info = read_info(path, container, stream)
+        first = first_frame(container, stream)
+        if first is None:
+            return info
+        orientation = orientation_of(first)
+    height, width = orientation.size(first.height, first.width)
+    rotation, mirrored = orientation.rotation, orientation.mirrored
+    return replace(info, width=width, height=height, rotation=rotation, mirrored=mirrored)
+
+
+def _iterate(settings: Settings, block: int) -> Iterator[Clip]:
+    job = _plan(settings)
+    fitting = frames_within(settings.max_bytes, *_painted_size(job))
+    yield from decode_clips(job, block=min(block, fitting, len(job.targets)))
+    _check_damage(job, None)
+
+
+def _plan(settings: Settings) -> Job:
+    """First pass: choose the frames and the way to decode them."""
+    index = read_index(settings.path, settings.limits)
+    timeline, request = index.timeline, settings.request
+    targets = choose_frames(request, timeline)
+    if not len(timeline.shown):
+        raise NoFramesError(f"no frames ({index.tally.first_problem or 'no packets'})", path=settings.path)
+    if not len(targets):
+        span = f"{timeline.shown[0] * timeline.tick_s:.3f} to {timeline.end * timeline.tick_s:.3f} s"
+        asked = f"start_s {request.start_s} and end_s {request.end_s}"
+        raise NoFramesError(f"no frames between {asked}; the video runs from {span}", path=settings.path)
+    drops = index.info.codec in NONREF_CODECS
+    vectors = index.info.codec in MOTION_CODECS and settings.motion is not False
+    straight = settings.straight or request.is_everything or (vectors and settings.motion is True)
+    needed = _with_neighbours(targets, timeline.shown) if straight and vectors else targets
+    plan = plan_packets(timeline, needed, drops_nonref=drops, min_skip=_MIN_SKIP, straight=straight)
+    return Job(settings, index, targets, plan, vectors and plan.strategy == "straight", index.tally)
+
+
+def _with_neighbours(targets: Ticks, shown: Ticks) -> Ticks:
+    """The targets and the frames after them whose motion is summed into theirs."""
+    places = np.searchsorted(shown, targets)[:, None] + np.arange(REACH + 1)
+    neighbours: Ticks = shown[np.unique(places.clip(max=len(shown) - 1))]
+    return neighbours
+
+
+def _painted_size(job: Job) -> tuple[int, int]:
+    """Size of a frame to be given, by the header; height and width may be exchanged."""
+    info, short_side = job.index.info, job.settings.short_side
+    size = info.height, info.width
+    return size if short_side is None else fit_short_side(*size, short_side)
+
+
+def _check_damage(job: Job, clip: Clip | None) -> None:
+    """With `strict`, raise if anything was bad."""
+    health = job.health()
+    if not job.settings.strict or health.is_good:
+        return
+    error = DamagedVideoError(f"damaged {health.first_problem}", path=job.settings.path)
+    error.clip = clip  # type: ignore[attr-defined]
+    raise error

@@ -1,0 +1,289 @@
+"""Which frames are wanted, and which packets must be decoded to get them. Pure functions on timestamps.
+
+The rule, for every way of reading: at time t the frame shown is the last one whose timestamp is at or before t; before
+the first frame it is the first frame. Times are the file's own clock, which may not start at 0.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vidskim.errors import SettingsError
+
+Ticks = npt.NDArray[np.int64]
+Frame = TypeVar("Frame")
+SKIP, SUPPORT, WANTED = (
+    0,
+    1,
+    2,
+)  # what to do with a packet: leave out; decode for others' sake; decode and show
+NO_STAMP = -(2**63)  # a packet without a timestamp
+_IDR = 5  # H.264 unit type
+_CLOSE = 1e-4  # ticks; a time this little before a frame counts as at the frame
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which frames to give: every frame, `fps` of them a second, or one for each of `times_s`.
+
+    Args:
+        fps: frames per second, above 0. The grid starts at the video's first frame.
+        times_s: seconds on the file's clock, never decreasing.
+        start_s: for the first two ways: leave out what is before this time on the file's clock.
+        end_s: leave out what is at or after this time.
+    """
+
+    fps: float | None = None
+    times_s: Sequence[float] | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise SettingsError(f"fps must be a finite number above 0, received {self.fps}")
+        for name in ("start_s", "end_s"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise SettingsError(f"{name} must be a finite number of seconds, received {value}")
+        if self.start_s is not None and self.end_s is not None and self.start_s >= self.end_s:
+            raise SettingsError(f"start_s must be below end_s, received {self.start_s} and {self.end_s}")
+        if self.times_s is not None:
+            self._check_times(np.asarray(self.times_s, dtype=np.float64))
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every frame of the video is wanted."""
+        return self.fps is None and self.times_s is None and self.start_s is None and self.end_s is None
+
+    def _check_times(self, times: npt.NDArray[np.float64]) -> None:
+        if self.fps is not None or self.start_s is not None or self.end_s is not None:
+            raise SettingsError("times_s names the frames by itself; leave out fps, start_s and end_s")
+        if times.ndim != 1 or times.size == 0:
+            raise SettingsError(
+                f"times_s must be a list of one or more seconds, received shape {times.shape}"
+            )
+        if not np.isfinite(times).all():
+            raise SettingsError(f"times_s must be finite, received {times[~np.isfinite(times)][0]}")
+        back = np.flatnonzero(np.diff(times) < 0)
+        if back.size:
+            at = int(back[0])
+            raise SettingsError(f"times_s must not decrease, received {times[at]} before {times[at + 1]}")
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """The packets of a stream in decode order, learned without decoding.
+
+    Args:
+        pts: int64 [n], ticks. If not `trusted`, any increasing numbers that will be given to frames in display order.
+        is_key: bool [n], decoding may start here.
+        is_shown: bool [n], false for packets an edit list discards.
+        tick_s: seconds per tick.
+        trusted: packets and frames can be matched by their timestamps.
+        rough_gap: ticks between frames by the header; used when there is one frame only.
+    """
+
+    pts: Ticks
+    is_key: npt.NDArray[np.bool_]
+    is_shown: npt.NDArray[np.bool_]
+    tick_s: float
+    trusted: bool
+    rough_gap: int = 1
+
+    @classmethod
+    def from_packets(
+        cls,
+        pts: Ticks,
+        dts: Ticks,
+        *,
+        is_key: npt.NDArray[np.bool_],
+        is_discard: npt.NDArray[np.bool_],
+        tick_s: float,
+        rough_gap: int,
+        pts_are_display_times: bool = True,
+    ) -> "Timeline":
+        """Take the timestamps as they are if they make sense, else make an increasing row out of what is there."""
+        distinct = [len(np.unique(stamps)) == len(stamps) and NO_STAMP not in stamps for stamps in (pts, dts)]
+        rest = is_key, ~is_discard, tick_s
+        if distinct[0] and pts_are_display_times:
+            return cls(pts, *rest, True, rough_gap)
+        for stamps, usable in zip((pts, dts), distinct, strict=True):
+            if usable:
+                return cls(np.sort(stamps), *rest, False, rough_gap)
+        known = np.concatenate([pts, dts])
+        known = known[known != NO_STAMP]
+        first = int(known.min()) if len(known) else 0
+        counted = first + rough_gap * np.arange(len(pts), dtype=np.int64)
+        return cls(counted, *rest, False, rough_gap)
+
+    @cached_property
+    def shown(self) -> Ticks:
+        """Timestamps of the frames that are shown, in display order."""
+        shown: Ticks = np.sort(self.pts[self.is_shown])
+        return shown
+
+    @property
+    def gap(self) -> int:
+        """Usual distance between frames, ticks: the median."""
+        if len(self.shown) < 2:
+            return max(self.rough_gap, 1)
+        return max(int(np.median(np.diff(self.shown))), 1)
+
+    @property
+    def end(self) -> int:
+        """Where the last frame ends, ticks."""
+        return int(self.shown[-1]) + self.gap
+
+
+def choose_frames(request: Request, timeline: Timeline) -> Ticks:
+    """Timestamps of the wanted frames in display order, ticks.
+
+    With `fps` and without settings each frame comes at most once, so a source slower than `fps` gives what it has. With
+    `times_s` there is exactly one for each time, so a frame may be repeated. May be empty.
+    """
+    shown, tick_s = timeline.shown, timeline.tick_s
+    if not len(shown):
+        return shown
+    if request.times_s is not None:
+        wanted = np.floor(np.asarray(request.times_s, dtype=np.float64) / tick_s + _CLOSE)
+        places = np.searchsorted(shown, wanted, side="right") - 1
+        at_times: Ticks = shown[np.maximum(places, 0)]
+        return at_times
+    start = -math.inf if request.start_s is None else request.start_s / tick_s
+    end = math.inf if request.end_s is None else request.end_s / tick_s
+    if request.fps is None:
+        within: Ticks = shown[(shown >= start - _CLOSE) & (shown < end - _CLOSE)]
+        return within
+    # Grid time k is shown by frame i if it lies in [shown[i], shown[i + 1]). Count the grid times before each edge.
+    step = 1.0 / (request.fps * tick_s)
+    edges = np.append(shown, timeline.end)
+    before = np.ceil((edges - shown[0]) / step - _CLOSE / step)
+    first, last = (np.ceil((bound - shown[0]) / step - _CLOSE / step) for bound in (start, end))
+    before = np.clip(before, max(first, 0), max(last, 0, first))
+    sampled: Ticks = shown[before[1:] > before[:-1]]
+    return sampled
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to do with each packet (uint8 [n]: SKIP, SUPPORT or WANTED) and what that way of decoding is called."""
+
+    actions: npt.NDArray[np.uint8]
+    strategy: str
+
+
+def plan_packets(
+    timeline: Timeline, targets: Ticks, *, drops_nonref: bool, min_skip: int, straight: bool = False
+) -> Plan:
+    """The cheapest way to decode that still gives the wanted frames exactly.
+
+    Only groups of pictures that hold a wanted frame are decoded, each up to its last wanted packet. A wanted frame that
+    leads its key frame (decoded after it, shown before it) also needs the group before. Inside, packets nobody wants
+    are marked SUPPORT: the decoder may leave out those that no other frame refers to.
+
+    Strategies: "straight" decodes everything, "nonref" leaves out unwanted non-reference frames, "groups" whole
+    groups, "groups+nonref" both.
+
+    Args:
+        targets: timestamps of the wanted frames.
+        drops_nonref: the decoder can leave out non-reference frames exactly.
+        min_skip: a shorter run of packets is decoded rather than skipped, since each new start empties the decoder.
+        straight: decode everything up to the last wanted packet, whatever the cost.
+    """
+    count = len(timeline.pts)
+    wanted = timeline.is_shown & np.isin(timeline.pts, targets)
+    if straight or not timeline.trusted:
+        end = count if not timeline.trusted else int(np.flatnonzero(wanted)[-1]) + 1
+        return Plan(np.where(np.arange(count) < end, WANTED, SKIP).astype(np.uint8), "straight")
+    fed = _needed(timeline, wanted)
+    fed |= _short_gaps(fed, min_skip)
+    actions = np.where(wanted, WANTED, np.where(fed, SUPPORT, SKIP)).astype(np.uint8)
+    # Leaving out only the tail needs no new start, so it is not a strategy of its own.
+    used = np.flatnonzero(fed)
+    jumps = len(used) > 0 and int(used[-1]) + 1 > len(used)
+    names = ["groups"] * jumps + ["nonref"] * (drops_nonref and bool((actions == SUPPORT).any()))
+    return Plan(actions, "+".join(names) or "straight")
+
+
+def _needed(timeline: Timeline, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Packets that wanted ones depend on, and they themselves."""
+    number = np.arange(len(wanted))
+    starts = np.flatnonzero(timeline.is_key)
+    if not len(starts) or starts[0] != 0:
+        starts = np.insert(starts, 0, 0)
+    group = np.searchsorted(starts, number, side="right") - 1
+    last_wanted = np.full(len(starts), -1)
+    np.maximum.at(last_wanted, group[wanted], number[wanted])
+    fed: npt.NDArray[np.bool_] = number <= last_wanted[group]
+    leads = wanted & (timeline.pts < timeline.pts[starts][group])
+    before = group[leads] - 1
+    return fed | np.isin(group, before[before >= 0])
+
+
+def _short_gaps(fed: npt.NDArray[np.bool_], min_skip: int) -> npt.NDArray[np.bool_]:
+    """Runs of fewer than `min_skip` left-out packets between packets that are decoded."""
+    used = np.flatnonzero(fed)
+    short = np.zeros_like(fed)
+    for before in np.flatnonzero((np.diff(used) > 1) & (np.diff(used) <= min_skip)):
+        short[used[before] + 1 : used[before + 1]] = True
+    return short
+
+
+def pick_frames(
+    frames: Iterable[tuple[int, Frame]], targets: Ticks, *, repeat: bool
+) -> Iterator[tuple[int, int, Frame]]:
+    """The frames shown at the targets. If a target is missing, the last frame before it takes its place.
+
+    Args:
+        frames: (ticks, frame) in display order.
+        targets: ticks, never decreasing.
+        repeat: give one frame for each target, even the same one again; else each frame at most once.
+
+    Yields:
+        (ticks, place among `frames`, frame)
+    """
+    done, given = 0, -1
+    shown: tuple[int, int, Frame] | None = None
+    for place, (ticks, frame) in enumerate(frames):
+        now = (ticks, place, frame)
+        while done < len(targets) and targets[done] <= ticks:
+            choice = now if shown is None or targets[done] == ticks else shown
+            if repeat or choice[1] != given:
+                yield choice
+            given = choice[1]
+            done += 1
+        shown = now
+    for _ in targets[done:]:
+        if shown is not None and (repeat or shown[1] != given):
+            yield shown
+            given = shown[1]
+
+
+def starts_clean(data: bytes, *, length_bytes: int) -> bool:
+    """Whether an H.264 packet marked as key holds an IDR picture, so that nothing after it refers to before it.
+
+    Other marked packets (open groups, gradual refresh) only nearly restart the decoder.
+
+    Args:
+        length_bytes: size of the length before each unit, or 0 if units are parted by start codes.
+
+    Source: ITU-T H.264, 7.3.1 and Annex B; ISO/IEC 14496-15 for the lengths.
+    """
+    at = 0
+    while 0 <= at < len(data) - length_bytes - 3:
+        if length_bytes:
+            unit = at + length_bytes
+            at = unit + int.from_bytes(data[at:unit], "big")
+        else:
+            unit = data.find(b"\x00\x00\x01", at) + 3
+            if unit < 3:
+                return False
+            at = unit
+        if unit < len(data) and data[unit] & 31 == _IDR:
+            return True
+    return False
