@@ -101,7 +101,7 @@ def test_without_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     for attempt in (lambda: look_up("owner/model"), lambda: download(RemoteModel("owner/model", {}))):
         with pytest.raises(
-            CheckpointError, match=r"(?s)cannot reach the Hub.*not known.*hf download owner/model.*path"
+            CheckpointError, match=r"(?s)cannot reach the Hub.*not known.*hf download owner/.*path"
         ):
             attempt()
 

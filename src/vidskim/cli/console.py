@@ -1,0 +1,126 @@
+"""What every verb shares: one document on stdout, the rest on stderr, exit codes, a progress line."""
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.errors import SettingsError, VideoError, VidskimError
+
+if TYPE_CHECKING:
+    from vidskim.pipeline.ledger import Progress
+
+DONE, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb has to say.
+
+    Args:
+        document: for machines, plain JSON values.
+        lines: for people; text or rich tables.
+        code: exit code.
+    """
+
+    document: dict[str, Any]
+    lines: Sequence[Any]
+    code: int = DONE
+
+
+def run_verb(body: Callable[[], Outcome], *, as_json: bool) -> None:
+    """Run a verb's body, print its outcome or its error, and leave with the right exit code.
+
+    While the body runs, what anything prints goes to stderr, so that stdout holds the outcome alone.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            outcome = body()
+    except VidskimError as error:
+        outcome = _failure(error, as_json=as_json)
+    except typer.Abort:
+        raise
+    except Exception as error:  # a fault of ours: machines still get their document, people the place
+        traceback.print_exc()
+        outcome = _failure(error, as_json=as_json)
+    except KeyboardInterrupt:
+        note("interrupted; run the same command again to go on")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_document(outcome.document)
+    else:
+        _print_lines(outcome.lines)
+    raise typer.Exit(outcome.code)
+
+
+def _failure(error: Exception, *, as_json: bool) -> Outcome:
+    record = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, VideoError):
+        record["kind"] = error.kind
+    if not as_json:
+        note(f"error: {error}")
+    return Outcome({"error": record}, [], USAGE if isinstance(error, SettingsError) else FAILED)
+
+
+def print_document(document: dict[str, Any]) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """A line for people, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _print_lines(lines: Sequence[Any]) -> None:
+    if not lines:
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(line, soft_wrap=isinstance(line, str), markup=False)
+
+
+def bytes_text(count: float) -> str:
+    """1234567 -> "1.2 MB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+@contextlib.contextmanager
+def progress_line(*, quiet: bool = False, every_s: float = 5.0) -> Iterator[Callable[["Progress"], None]]:
+    """A callback for `extract`: failures always, counts now and then (on a terminal, in place)."""
+    live, last = sys.stderr.isatty(), time.monotonic()
+
+    def show(progress: "Progress") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if progress.outcome == "failed":
+            note(("\r\033[K" if live else "") + f"failed {progress.name}: {progress.message}")
+        if quiet or (now - last < (0.1 if live else every_s)):
+            return
+        last = now
+        settled = progress.done + progress.failed + progress.skipped
+        text = f"{settled}/{progress.listed} videos, {progress.frames} frames, {progress.failed} failed"
+        sys.stderr.write(f"\r\033[K{text}" if live else text + "\n")
+        sys.stderr.flush()
+
+    yield show
+    if live and not quiet:
+        sys.stderr.write("\r\033[K")

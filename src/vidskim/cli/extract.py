@@ -1,0 +1,118 @@
+"""vidskim extract: videos in, one feature file each out."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, progress_line, run_verb
+from vidskim.errors import FingerprintError, SettingsError
+
+if TYPE_CHECKING:
+    from vidskim.pipeline.ledger import ExtractReport
+    from vidskim.pipeline.resume import Agenda
+
+
+def extract(
+    context: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Files, folders (searched below), or @list.txt.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for feature files, manifest and failures.")],
+    model: Annotated[str, typer.Option(help="demo, a Hub id, a folder or a checkpoint file.")],
+    method: Annotated[str, typer.Option(help="full, copy, interpolate, residual or reuse.")] = "full",
+    interleave: Annotated[int | None, typer.Option(help="P-frames for each I-frame, N.")] = None,
+    keep: Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Compute patches that change more (reuse).")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Another setting: name=value.")] = None,
+    fps: Annotated[float, typer.Option(help="Frames per second to sample; 0 for every frame.")] = 3.0,
+    format: Annotated[str, typer.Option(help="safetensors or npy.")] = "safetensors",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do everything again.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many videos.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Encode videos: one feature file each, with true timestamps.
+
+    Run it again after a crash or Ctrl-C: finished videos are skipped.
+
+    A bad video is noted in failures.jsonl and never stops the rest.
+
+    Examples:
+
+      vidskim extract clips/ --out features --model ./clip-vit-b32
+
+      vidskim extract clips/ --out cheap --model ./clip-vit-b32 --method reuse --interleave 3 --threshold 0.06
+
+      vidskim extract @list.txt --out features --model ./deit --format npy --json
+    """
+
+    def body() -> Outcome:
+        from vidskim.pipeline import extract as pipeline
+        from vidskim.pipeline.load import load_model
+        from vidskim.pipeline.sources import list_videos, root_of
+
+        listed = list_videos(videos)
+        settings = _settings(setting or [], interleave=interleave, keep=keep, threshold=threshold)
+        encoder = load_model(model, method=method, device=device, dtype=dtype, **settings)
+        options: dict[str, Any] = {"fps": fps or None, "format": format, "overwrite": overwrite}
+        options["root"] = root_of(videos, listed)
+        try:
+            if dry_run:
+                return _planned(pipeline.plan(listed[:limit], out, encoder, **options))
+            with progress_line(quiet=as_json) as show:
+                return _finished(pipeline.extract(listed[:limit], out, encoder, **options, on_progress=show))
+        except FingerprintError as error:
+            raise FingerprintError(f"{error}{_remedy(context.obj, str(error))}") from error
+
+    run_verb(body, as_json=as_json)
+
+
+def _settings(pairs: list[str], **named: float | None) -> dict[str, Any]:
+    """Method settings from their own options and from name=value pairs."""
+    settings: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise SettingsError(f"--set takes name=value, got {pair!r}")
+        if name in settings:
+            raise SettingsError(f"{name} is given twice")
+        try:
+            settings[name] = json.loads(text)
+        except ValueError:
+            settings[name] = text
+    return settings
+
+
+def _remedy(arguments: list[str] | None, message: str) -> str:
+    """The command line that would go through."""
+    if not arguments or "--overwrite)" not in message:
+        return ""
+    return f"\nTo replace them:\n  vidskim {shlex.join([*arguments, '--overwrite'])}"
+
+
+def _planned(agenda: "Agenda") -> Outcome:
+    todo, skipped = ([source.name for source in part] for part in (agenda.todo, agenda.skipped))
+    document = {"dry_run": True, "listed": len(todo) + len(skipped), "todo": todo, "skipped": skipped}
+    return Outcome(document, [*todo, f"{len(todo)} to do, {len(skipped)} already done; nothing was written"])
+
+
+def _finished(report: "ExtractReport") -> Outcome:
+    times = report.times
+    stages = ", ".join(
+        f"{stage} {times.seconds(stage):.2f} s" for stage in ("decode", "prepare", "encode", "write")
+    )
+    lines = [
+        f"{report.done} done + {report.failed} failed + {report.skipped} skipped = {report.listed} listed",
+        f"{report.frames} frames in {times.wall_s:.2f} s, {report.frames_per_s:.1f} frames/s: {stages}",
+        f"limiting stage: {times.limiting}" if report.frames else "nothing to encode",
+        f"features and manifest.jsonl are in {report.out}",
+    ]
+    if report.damaged:
+        lines.append(f"{report.damaged} of the done are damaged: see health in manifest.jsonl")
+    if report.failed:
+        lines.append(f"what failed and why: {report.out / 'failures.jsonl'}")
+    return Outcome(report.to_json(), lines, PARTIAL if report.failed else DONE)

@@ -1,0 +1,56 @@
+"""The command line: one verb, one file. Nothing heavy is imported before a verb runs."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from vidskim.cli.console import FAILED, note, print_document
+from vidskim.cli.demo import demo
+from vidskim.cli.doctor import doctor
+from vidskim.cli.extract import extract
+from vidskim.cli.prepare import prepare
+
+USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
+    1
+]  # what typer's parser raises, whichever it is built on
+
+app = typer.Typer(
+    name="vidskim",
+    help="Video in, features out, compute spent where the video changes.",
+    epilog="Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 finished but some videos failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (doctor, prepare, demo, extract):
+    app.command(verb.__name__)(verb)
+
+
+@app.callback()
+def _verbs() -> None:
+    """Video in, features out, compute spent where the video changes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name="vidskim", standalone_mode=False, obj=given)
+    except USAGE_ERRORS as error:
+        code = _refuse(error, as_json="--json" in given)
+    except typer.Abort:
+        note("aborted")
+        code = FAILED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(error: Exception, *, as_json: bool) -> int:
+    """A command line that cannot be read: on stderr, or as an error document."""
+    if as_json:
+        message = error.format_message()  # type: ignore[attr-defined]
+        print_document({"error": {"type": "UsageError", "message": message}})
+    else:
+        error.show()  # type: ignore[attr-defined]
+    return int(error.exit_code)  # type: ignore[attr-defined]

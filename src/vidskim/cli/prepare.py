@@ -1,0 +1,82 @@
+"""vidskim prepare: the only verb that downloads."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vidskim.cli.console import JsonOption, Outcome, bytes_text, note, run_verb
+from vidskim.errors import CheckpointError, SettingsError
+
+
+def prepare(
+    model: Annotated[str, typer.Argument(help="A Hub id, a folder, a checkpoint file, or demo.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a model and check that it loads.
+
+    The only verb that downloads: it says the size first, asks, and fetches only what loading needs.
+
+    A local folder or file is only checked.
+
+    Examples:
+
+      vidskim prepare openai/clip-vit-base-patch32
+
+      vidskim prepare ./my-clip-folder --json
+    """
+    run_verb(lambda: _prepare(model, yes=yes), as_json=as_json)
+
+
+def _prepare(model: str, *, yes: bool) -> Outcome:
+    from vidskim.pipeline.hub import is_hub_id, resolve
+
+    downloaded = 0
+    try:
+        path = resolve(model)
+    except CheckpointError:
+        if model == "demo" or not is_hub_id(model):
+            raise
+        path, downloaded = _fetch(model, yes=yes)
+    facts = _check(path)
+    lines = [
+        f"{model} is ready: {facts['model']}, {facts['parameters'] / 1e6:.1f} M parameters, {facts['layout']}",
+        f"prepared as {facts['preparation']}",
+        f"text tower: {'yes' if facts['text'] else 'no'}; files: {path}",
+    ]
+    return Outcome({"source": model, "path": str(path), "downloaded_bytes": downloaded, **facts}, lines)
+
+
+def _fetch(repo_id: str, *, yes: bool) -> tuple[Path, int]:
+    """Say the size, ask, download."""
+    from vidskim.pipeline.hub import download, look_up
+
+    remote = look_up(repo_id)
+    note(
+        f"{repo_id}: {bytes_text(remote.size_bytes)} in {len(remote.files)} files: {', '.join(remote.files)}"
+    )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise SettingsError(f"downloading {bytes_text(remote.size_bytes)} needs a yes: add --yes")
+        typer.confirm("download?", abort=True, err=True)
+    return download(remote), remote.size_bytes
+
+
+def _check(path: Path) -> dict[str, Any]:
+    """Load the model once, on the CPU."""
+    from vidskim.pipeline.load import load_model
+
+    encoder = load_model(path, device="cpu", dtype="float32")
+    fingerprint = encoder.fingerprint
+    return {
+        "model": fingerprint.model,
+        "layout": "folder" if path.is_dir() else "file",
+        "parameters": sum(parameter.numel() for parameter in encoder.trunk.parameters()),
+        "dimensions": encoder.dim,
+        "preparation": fingerprint.preparation,
+        "weights": fingerprint.weights,
+        "text": encoder.text is not None,
+    }

@@ -1,0 +1,73 @@
+"""The command line as a whole: quick help, wrong usage, one document on stdout."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vidskim.cli.main import app, main
+
+VERBS = {"doctor", "prepare", "demo", "extract"}
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    captured = capsys.readouterr()
+    return int(exit_info.value.code or 0), captured.out, captured.err
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom vidskim.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'av', 'numpy', 'huggingface_hub', 'safetensors'} & set(sys.modules)))"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert min(seconds) < 0.5
+
+
+def test_the_verbs_are_these_and_each_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {command.name for command in app.registered_commands} == VERBS
+    for verb in sorted(VERBS):
+        code, out, _ = run(capsys, verb, "--help")
+        assert code == 0
+        assert "Examples:" in out
+        assert f"vidskim {verb}" in out
+        assert "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["extrct"], "Did you mean 'extract'"),
+        (["extract", "x.mp4", "--metod", "full"], "--method"),
+        (["extract", "x.mp4", "--out", "o", "--model", "m", "--intrleave", "2"], "--interleave"),
+        (["extract", "--out", "o", "--model", "m"], "Missing argument"),
+        (["extract", "x.mp4", "--out", "o", "--model", "m", "--limit", "0"], "--limit"),
+        (["doctor", "extra"], "extra"),
+    ],
+)
+def test_wrong_usage_is_exit_2_and_names_the_nearest(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    code, out, _ = run(capsys, *arguments, "--json")
+    assert code == 2
+    error = json.loads(out)["error"]
+    assert error["type"] == "UsageError"
+    assert message in error["message"]
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys)
+    assert code == 2
+    assert "extract" in out + err
