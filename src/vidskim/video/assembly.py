@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +10,12 @@ import numpy.typing as npt
 from vidskim.errors import NoFramesError, SettingsError
 
 from .clip import Clip, Health
-from .container import Index, Tally, open_video
+from .container import DecodedFrame, Index, Tally, open_video
 from .decoder import Painter, decode_packets, draw_motion, orientation_of
 from .guard import Limits, check_memory
 from .motion import Map, MotionWindow
-from .sample import Plan, Request, Ticks, pick_frames
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
+from .plan import Plan
+from .sample import Request, Ticks, keep_span, pick_frames
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,11 @@ class Job:
     with_motion: bool
     tally: Tally
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether damage was met while frames were left out: others may have been guessed from what is missing."""
+        return self.plan.strategy != "straight" and bool(self.tally.packets_bad or self.tally.frames_corrupt)
+
     def health(self) -> Health:
         """How the reading went so far."""
         timeline, tally = self.index.timeline, self.tally
@@ -91,37 +93,41 @@ class _Picture:
 
 
 def decode_clips(job: Job, *, block: int) -> Iterator[Clip]:
-    """Clips of up to `block` frames; one or more.
+    """Clips of up to `block` frames; one or more. The health of the last one is complete.
 
     Raises:
         NoFramesError: not one of the wanted frames came out.
     """
-    window = MotionWindow() if job.with_motion else None
-    waiting: deque[_Picture] = deque()
     part, left = None, len(job.targets)
-    for picture in _pictures(job, window):
-        waiting.append(picture)
-        while waiting and (window is None or window.is_ready(waiting[0].place)):
-            part = part or _Part(job, min(block, left), waiting[0].pixels.shape)
-            part.add(waiting.popleft(), window)
-            if part.is_full:
-                left -= block
-                yield part.clip()
-                part = None
-    if window is not None:
-        window.finish()
-    for picture in waiting:
-        part = part or _Part(job, min(block, left), picture.pixels.shape)
-        part.add(picture, window)
-        if part.is_full:
-            left -= block
+    for picture, motion in _with_motion(job):
+        if part is not None and part.is_full:
             yield part.clip()
+            left -= block
             part = None
-    if part is not None:
-        yield part.clip()
-    elif left == len(job.targets):
+        part = part or _Part(job, min(block, left), picture.pixels.shape)
+        part.add(picture, motion)
+    if part is None:
         problem = job.tally.first_problem or "the decoder gave none"
         raise NoFramesError(f"no frames ({problem})", path=job.settings.path)
+    yield part.clip()
+
+
+def _with_motion(job: Job) -> Iterator[tuple[_Picture, Map | None]]:
+    """Each picture, as soon as the motion of the frames around it is known."""
+    if not job.with_motion:
+        for picture in _pictures(job, None):
+            yield picture, None
+        return
+    window = MotionWindow()
+    waiting: deque[_Picture] = deque()
+    for picture in _pictures(job, window):
+        waiting.append(picture)
+        while waiting and window.is_ready(waiting[0].place):
+            ready = waiting.popleft()
+            yield ready, window.take(ready.place)
+    window.finish()
+    for picture in waiting:
+        yield picture, window.take(picture.place)
 
 
 class _Part:
@@ -140,11 +146,11 @@ class _Part:
     def is_full(self) -> bool:
         return len(self._ticks) == len(self._frames)
 
-    def add(self, picture: _Picture, window: MotionWindow | None) -> None:
+    def add(self, picture: _Picture, motion: Map | None) -> None:
         self._frames[len(self._ticks)] = picture.pixels
         self._ticks.append(picture.ticks)
-        if window is not None:
-            self._motion.append(window.take(picture.place))
+        if motion is not None:
+            self._motion.append(motion)
 
     def clip(self) -> Clip:
         times_s = np.array(self._ticks, np.float64) * self._job.index.timeline.tick_s
@@ -165,8 +171,7 @@ def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
             frames = _watched(frames, window)
         painter: Painter | None = None
         previous: _Picture | None = None
-        repeat = settings.request.times_s is not None
-        for ticks, place, frame in pick_frames(frames, job.targets, repeat=repeat):
+        for ticks, place, frame in _wanted(frames, job):
             if painter is None:
                 painter = Painter(frame, short_side=settings.short_side, threads=settings.threads)
             if previous is None or previous.place != place:
@@ -176,7 +181,14 @@ def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
             yield previous
 
 
-def _timed(frames: "Iterator[VideoFrame]", job: Job) -> "Iterator[tuple[int, VideoFrame]]":
+def _wanted(frames: Iterator[tuple[int, DecodedFrame]], job: Job) -> Iterator[tuple[int, int, DecodedFrame]]:
+    request, targets = job.settings.request, job.targets
+    if request.is_span:
+        return keep_span(frames, int(targets[0]), int(targets[-1]), most=len(targets))
+    return pick_frames(frames, targets, repeat=request.times_s is not None)
+
+
+def _timed(frames: Iterator[DecodedFrame], job: Job) -> Iterator[tuple[int, DecodedFrame]]:
     """Each frame with its timestamp; frames whose time goes backwards are dropped and counted."""
     timeline, tally = job.index.timeline, job.tally
     last: int | None = None
@@ -197,8 +209,8 @@ def _timed(frames: "Iterator[VideoFrame]", job: Job) -> "Iterator[tuple[int, Vid
 
 
 def _watched(
-    frames: "Iterator[tuple[int, VideoFrame]]", window: MotionWindow
-) -> "Iterator[tuple[int, VideoFrame]]":
+    frames: Iterator[tuple[int, DecodedFrame]], window: MotionWindow
+) -> Iterator[tuple[int, DecodedFrame]]:
     orientation = None
     for ticks, frame in frames:
         orientation = orientation or orientation_of(frame)

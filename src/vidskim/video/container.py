@@ -1,6 +1,6 @@
-"""Files as containers: open them safely, read the header, go through the packets.
+"""Files as containers: open them safely, read the header, go through the packets, decode one packet.
 
-Only this file, `decoder.py` and `write.py` know PyAV.
+Only this file and `write.py` know PyAV.
 """
 
 import os
@@ -13,19 +13,33 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
+from av.buffer import Buffer
 from av.container import InputContainer
+from av.sidedata.motionvectors import MotionVectors
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vidskim.errors import CannotOpenError, NoVideoStreamError
 
 from .clip import VideoInfo
 from .guard import OPEN_OPTIONS, Limits, local_file
-from .sample import NO_STAMP, Timeline, starts_clean
+from .plan import starts_clean
+from .sample import NO_STAMP, Timeline
 
 if TYPE_CHECKING:
     from av.packet import Packet
 
     VideoPacket = Packet[VideoStream]
+
+# What the rest of the room calls the library's types.
+Container = InputContainer
+Stream = VideoStream
+Decoder = VideoCodecContext
+DecodedFrame = VideoFrame
+Scaler = VideoReformatter
 
 _MICROSECOND = Fraction(1, 1_000_000)
 _MOST_ERRORS = 64  # in a row, from a container that cannot go on
@@ -67,7 +81,7 @@ class Index:
 @contextmanager
 def open_video(
     path: str | os.PathLike[str], limits: Limits, *, threads: int = 0, motion: bool = False
-) -> Iterator[tuple[InputContainer, VideoStream]]:
+) -> Iterator[tuple[Container, Stream]]:
     """The container and its main video stream, checked against the limits by the header; closed on leaving.
 
     Raises:
@@ -96,7 +110,7 @@ def open_video(
             raise CannotOpenError(f"reading failed ({reason_of(error)})", path=name) from error
 
 
-def _main_stream(container: InputContainer, path: str) -> VideoStream:
+def _main_stream(container: Container, path: str) -> Stream:
     cover = av.stream.Disposition.attached_pic
     # A stream of an unknown codec has no codec context, whatever the types say.
     streams = [
@@ -112,7 +126,7 @@ def reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+def _duration(container: Container, stream: Stream) -> float | None:
     """Seconds by the header. The container's own value counts only if no other stream could have made it longer."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
@@ -121,7 +135,7 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     return None
 
 
-def read_info(path: str | os.PathLike[str], container: InputContainer, stream: VideoStream) -> VideoInfo:
+def read_info(path: str | os.PathLike[str], container: Container, stream: Stream) -> VideoInfo:
     """The header of a stream, sizes as stored."""
     rate = stream.average_rate
     return VideoInfo(
@@ -138,7 +152,7 @@ def read_info(path: str | os.PathLike[str], container: InputContainer, stream: V
     )
 
 
-def read_packets(container: InputContainer, stream: VideoStream, tally: Tally) -> "Iterator[VideoPacket]":
+def read_packets(container: Container, stream: Stream, tally: Tally) -> "Iterator[VideoPacket]":
     """All packets of the stream; goes on after errors as long as the container does."""
     errors = 0
     while errors < _MOST_ERRORS:
@@ -192,3 +206,40 @@ def read_index(path: str | os.PathLike[str], limits: Limits) -> Index:
     slack_s = max(3 * timeline.gap * timeline.tick_s, 0.05)
     truncated = expected is not None and expected - timeline.end * timeline.tick_s > slack_s
     return Index(info, timeline, truncated, expected, tally)
+
+
+def decode_packet(context: Decoder, packet: "VideoPacket | None", tally: Tally) -> Iterator[DecodedFrame]:
+    try:
+        frames = context.decode(packet)
+    except av.error.FFmpegError as error:
+        tally.packets_bad += 1
+        tally.note(reason_of(error))
+        return
+    for frame in frames:
+        tally.frames_decoded += 1
+        if frame.is_corrupt:
+            tally.frames_corrupt += 1
+            tally.note("the decoder marked a frame corrupt")
+        yield frame
+
+
+def lone_context(context: Decoder) -> Decoder:
+    """A decoder for the same stream with a single thread."""
+    alone = av.CodecContext.create(context.codec.name, "r")
+    assert isinstance(alone, VideoCodecContext)
+    alone.extradata = context.extradata
+    alone.options = dict(context.options)
+    alone.thread_count = 1
+    return alone
+
+
+def display_matrix(frame: DecodedFrame) -> npt.NDArray[np.int32] | None:
+    """The nine numbers that turn the frame for display, or None."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return np.frombuffer(bytes(matrix), dtype="<i4") if isinstance(matrix, Buffer) else None
+
+
+def motion_vectors(frame: DecodedFrame) -> np.ndarray | None:
+    """The frame's motion vectors as a structured array, or None."""
+    vectors = frame.side_data.get("MOTION_VECTORS")
+    return vectors.to_ndarray() if isinstance(vectors, MotionVectors) else None

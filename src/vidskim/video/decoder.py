@@ -3,21 +3,25 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import numpy.typing as npt
-from av.buffer import Buffer
-from av.container import InputContainer
-from av.sidedata.motionvectors import MotionVectors
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
-from .container import Tally, read_packets, reason_of
+from .container import (
+    Container,
+    DecodedFrame,
+    Decoder,
+    Scaler,
+    Stream,
+    Tally,
+    decode_packet,
+    display_matrix,
+    lone_context,
+    motion_vectors,
+    read_packets,
+)
 from .geometry import Orientation, fit_short_side
 from .motion import Map, draw_vectors, map_size
-from .sample import SKIP, SUPPORT, WANTED, Plan
+from .plan import SKIP, SUPPORT, WANTED, Plan
 
 if TYPE_CHECKING:
     from .container import VideoPacket
@@ -29,9 +33,7 @@ NONREF_CODECS = frozenset({"h264"})
 _MOST_KEPT = 64 * 2**20  # bytes of packets kept for a second try
 
 
-def decode_packets(
-    container: InputContainer, stream: VideoStream, plan: Plan, tally: Tally
-) -> Iterator[VideoFrame]:
+def decode_packets(container: Container, stream: Stream, plan: Plan, tally: Tally) -> Iterator[DecodedFrame]:
     """Frames in display order; after each left-out run of packets the decoder starts anew."""
     run = _Run(stream.codec_context, tally, drops_nonref="nonref" in plan.strategy)
     used = np.flatnonzero(plan.actions != SKIP)
@@ -54,7 +56,7 @@ class _Run:
     single thread.
     """
 
-    def __init__(self, context: VideoCodecContext, tally: Tally, *, drops_nonref: bool) -> None:
+    def __init__(self, context: Decoder, tally: Tally, *, drops_nonref: bool) -> None:
         self._context = context
         self._tally = tally
         self._drops_nonref = drops_nonref
@@ -64,7 +66,7 @@ class _Run:
         self._newest: int | None = None
         self._is_empty = True
 
-    def feed(self, packet: "VideoPacket", action: int) -> Iterator[VideoFrame]:
+    def feed(self, packet: "VideoPacket", action: int) -> Iterator[DecodedFrame]:
         self._is_empty = False
         self._hold(packet)
         if action == WANTED and packet.pts is not None and not packet.is_discard:
@@ -72,13 +74,13 @@ class _Run:
         if self._drops_nonref:
             self._context.skip_frame = "NONREF" if action == SUPPORT else "DEFAULT"
         self._tally.packets_decoded += 1
-        yield from self._count(_send(self._context, packet, self._tally))
+        yield from self._count(decode_packet(self._context, packet, self._tally))
 
-    def end(self) -> Iterator[VideoFrame]:
+    def end(self) -> Iterator[DecodedFrame]:
         """The frames still inside; afterwards the decoder is as new."""
         if self._is_empty:
             return
-        yield from self._count(_send(self._context, None, self._tally))
+        yield from self._count(decode_packet(self._context, None, self._tally))
         if self._missing and self._context.thread_count != 1:
             yield from self._count(self._try_again())
         self._context.flush_buffers()
@@ -96,86 +98,65 @@ class _Run:
         if self._held_bytes > _MOST_KEPT:
             self._held = []
 
-    def _count(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    def _count(self, frames: Iterator[DecodedFrame]) -> Iterator[DecodedFrame]:
         for frame in frames:
             self._missing.discard(-1 if frame.pts is None else frame.pts)
             self._newest = frame.pts
             yield frame
 
-    def _try_again(self) -> Iterator[VideoFrame]:
-        alone = av.CodecContext.create(self._context.codec.name, "r")
-        assert isinstance(alone, VideoCodecContext)
-        alone.extradata = self._context.extradata
-        alone.options = dict(self._context.options)
-        alone.thread_count = 1
+    def _try_again(self) -> Iterator[DecodedFrame]:
+        alone = lone_context(self._context)
         newest = self._newest
         for packet in (*self._held, None):
-            for frame in _send(alone, packet, Tally()):
+            for frame in decode_packet(alone, packet, Tally()):
                 if newest is None or (frame.pts is not None and frame.pts > newest):
                     self._tally.frames_decoded += 1
                     yield frame
 
 
-def _send(context: VideoCodecContext, packet: "VideoPacket | None", tally: Tally) -> Iterator[VideoFrame]:
-    try:
-        frames = context.decode(packet)
-    except av.error.FFmpegError as error:
-        tally.packets_bad += 1
-        tally.note(reason_of(error))
-        return
-    for frame in frames:
-        tally.frames_decoded += 1
-        if frame.is_corrupt:
-            tally.frames_corrupt += 1
-            tally.note("the decoder marked a frame corrupt")
-        yield frame
-
-
-def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+def first_frame(container: Container, stream: Stream) -> DecodedFrame | None:
     """The first frame that can be decoded, or None."""
     tally = Tally()
     for packet in read_packets(container, stream, tally):
-        for frame in _send(stream.codec_context, packet, tally):
+        for frame in decode_packet(stream.codec_context, packet, tally):
             return frame
-    return next(_send(stream.codec_context, None, tally), None)
+    return next(decode_packet(stream.codec_context, None, tally), None)
 
 
-def orientation_of(frame: VideoFrame) -> Orientation:
+def orientation_of(frame: DecodedFrame) -> Orientation:
     """How this frame is turned for display."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, Buffer):
-        return Orientation()
-    return Orientation.from_matrix(np.frombuffer(bytes(matrix), dtype="<i4"))
+    matrix = display_matrix(frame)
+    return Orientation() if matrix is None else Orientation.from_matrix(matrix)
 
 
-def draw_motion(frame: VideoFrame, orientation: Orientation) -> Map:
+def draw_motion(frame: DecodedFrame, orientation: Orientation) -> Map:
     """The frame's motion map, turned as it is displayed; zeros if the codec gave no vectors."""
-    vectors = frame.side_data.get("MOTION_VECTORS")
-    if not isinstance(vectors, MotionVectors):
+    vectors = motion_vectors(frame)
+    if vectors is None:
         return np.zeros(orientation.size(*map_size(frame.height, frame.width)), np.float32)
-    drawn: Map = orientation.apply(draw_vectors(vectors.to_ndarray(), frame.height, frame.width))
+    drawn: Map = orientation.apply(draw_vectors(vectors, frame.height, frame.width))
     return drawn
 
 
 class Painter:
     """Turns decoded frames into displayed RGB pixels of one size, that of the first frame."""
 
-    def __init__(self, first: VideoFrame, *, short_side: int | None, threads: int) -> None:
+    def __init__(self, first: DecodedFrame, *, short_side: int | None, threads: int) -> None:
         self.orientation = orientation_of(first)
         self._stored = first.height, first.width
         self.size = self.orientation.size(*self._stored)
         if short_side is not None:
             self.size = fit_short_side(*self.size, short_side)
         self._target = self.orientation.size(*self.size)
-        self._reformatter = VideoReformatter()
+        self._scaler = Scaler()
         self._threads = threads
 
-    def paint(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    def paint(self, frame: DecodedFrame) -> npt.NDArray[np.uint8]:
         """uint8 [y, x, 3]; the frame's own colour matrix and range are used."""
         height, width = self._target
         resized = (frame.height, frame.width) != self._target
         interpolation = "BICUBIC" if resized else None
-        rgb = self._reformatter.reformat(
+        rgb = self._scaler.reformat(
             frame, width, height, "rgb24", interpolation=interpolation, threads=self._threads
         )
         return self.orientation.apply(rgb.to_ndarray())

@@ -14,13 +14,14 @@ import numpy as np
 from vidskim.errors import DamagedVideoError, NoFramesError, SettingsError
 
 from .assembly import Job, Settings, decode_clips
-from .clip import Clip, VideoInfo
-from .container import open_video, read_index, read_info
+from .clip import Clip, Health, VideoInfo
+from .container import Index, open_video, read_index, read_info
 from .decoder import MOTION_CODECS, NONREF_CODECS, first_frame, orientation_of
 from .geometry import fit_short_side
 from .guard import DEFAULT_MAX_BYTES, Limits, check_memory, frames_within
 from .motion import REACH
-from .sample import Request, Ticks, choose_frames, plan_packets
+from .plan import plan_packets
+from .sample import Request, Ticks, choose_frames
 
 _MIN_SKIP = 8  # packets; skipping fewer saves less than emptying the decoder costs
 
@@ -70,8 +71,8 @@ def read_video(
     )
     job = _plan(settings)
     check_memory(len(job.targets), *_painted_size(job), max_bytes=max_bytes, path=settings.path)
-    (clip,) = decode_clips(job, block=len(job.targets))
-    _check_damage(job, clip)
+    (clip,) = _surely(job, block=len(job.targets))
+    _check_damage(settings, clip.health, clip)
     return clip
 
 
@@ -132,8 +133,33 @@ def probe(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Vide
 def _iterate(settings: Settings, block: int) -> Iterator[Clip]:
     job = _plan(settings)
     fitting = frames_within(settings.max_bytes, *_painted_size(job))
-    yield from decode_clips(job, block=min(block, fitting, len(job.targets)))
-    _check_damage(job, None)
+    health = None
+    for clip in _surely(job, block=min(block, fitting, len(job.targets))):
+        health = clip.health
+        yield clip
+    if health is not None:
+        _check_damage(settings, health, None)
+
+
+def _surely(job: Job, *, block: int) -> Iterator[Clip]:
+    """As `decode_clips`, but from where damage is met in a shortened decoding, everything is decoded after all.
+
+    A decoder fills damage from the frames it has, so with fewer frames it would fill it otherwise, and worse.
+    """
+    given = 0
+    try:
+        for clip in decode_clips(job, block=block):
+            if job.is_unsure:
+                break
+            given += len(clip)
+            yield clip
+    except NoFramesError:
+        if not job.is_unsure:
+            raise
+    if job.is_unsure:
+        # The Clips before had no motion, so the rest has none.
+        settings, rest = replace(job.settings, motion=False), job.targets[given:]
+        yield from decode_clips(_job(settings, job.index, rest, straight=True), block=block)
 
 
 def _plan(settings: Settings) -> Job:
@@ -147,12 +173,21 @@ def _plan(settings: Settings) -> Job:
         span = f"{timeline.shown[0] * timeline.tick_s:.3f} to {timeline.end * timeline.tick_s:.3f} s"
         asked = f"start_s {request.start_s} and end_s {request.end_s}"
         raise NoFramesError(f"no frames between {asked}; the video runs from {span}", path=settings.path)
-    drops = index.info.codec in NONREF_CODECS
-    vectors = index.info.codec in MOTION_CODECS and settings.motion is not False
-    straight = settings.straight or request.is_everything or (vectors and settings.motion is True)
-    needed = _with_neighbours(targets, timeline.shown) if straight and vectors else targets
-    plan = plan_packets(timeline, needed, drops_nonref=drops, min_skip=_MIN_SKIP, straight=straight)
-    return Job(settings, index, targets, plan, vectors and plan.strategy == "straight", index.tally)
+    damaged = index.tally.packets_bad > 0
+    return _job(settings, index, targets, straight=settings.straight or request.is_everything or damaged)
+
+
+def _job(settings: Settings, index: Index, targets: Ticks, *, straight: bool) -> Job:
+    codec, timeline = index.info.codec, index.timeline
+    vectors = codec in MOTION_CODECS and settings.motion is not False
+    straight = straight or (vectors and settings.motion is True)
+    drops = codec in NONREF_CODECS
+    plan = plan_packets(timeline, targets, drops_nonref=drops, min_skip=_MIN_SKIP, straight=straight)
+    if vectors and plan.strategy == "straight":
+        needed = _with_neighbours(targets, timeline.shown)
+        plan = plan_packets(timeline, needed, drops_nonref=drops, min_skip=_MIN_SKIP, straight=True)
+    with_motion = vectors and plan.strategy == "straight"
+    return Job(settings, index, targets, plan, with_motion, replace(index.tally))
 
 
 def _with_neighbours(targets: Ticks, shown: Ticks) -> Ticks:
@@ -169,11 +204,10 @@ def _painted_size(job: Job) -> tuple[int, int]:
     return size if short_side is None else fit_short_side(*size, short_side)
 
 
-def _check_damage(job: Job, clip: Clip | None) -> None:
+def _check_damage(settings: Settings, health: Health, clip: Clip | None) -> None:
     """With `strict`, raise if anything was bad."""
-    health = job.health()
-    if not job.settings.strict or health.is_good:
+    if not settings.strict or health.is_good:
         return
-    error = DamagedVideoError(f"damaged {health.first_problem}", path=job.settings.path)
+    error = DamagedVideoError(f"damaged {health.first_problem}", path=settings.path)
     error.clip = clip  # type: ignore[attr-defined]
     raise error
