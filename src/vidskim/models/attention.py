@@ -36,10 +36,12 @@ def attend_in_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     m = k.shape[2]
     samples = max(1, LOGITS_BYTES // (h * n * m * q.itemsize))
     out = []
-    for qs, ks, vs in zip(q.split(samples), k.split(samples), v.split(samples), strict=True):
+    for qs, ks, vs in zip(*(torch.split(x, samples) for x in (q, k, v)), strict=True):
         rows = len(qs) * h
         keys = ks.reshape(rows, m, c).transpose(1, 2)
-        logits = torch.baddbmm(q.new_empty(()).expand(rows, n, m), qs.reshape(rows, n, c), keys, beta=0, alpha=c**-0.5)
+        logits = torch.baddbmm(
+            q.new_empty(()).expand(rows, n, m), qs.reshape(rows, n, c), keys, beta=0, alpha=c**-0.5
+        )
         out.append(torch.bmm(logits.softmax(dim=-1), vs.reshape(rows, m, c)).view(-1, h, n, c))
     return out[0] if len(out) == 1 else torch.cat(out)
 

@@ -1,0 +1,128 @@
+"""Which patches of a P-frame are recomputed: one rule for `residual` and `reuse`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidskim.errors import SettingsError, unknown_name
+from vidskim.methods.frames import Layout, Segment, batches
+from vidskim.tokens import select as rules
+
+SELECTIONS = ("random", "uniform", "center", "motion", "difference")
+TIE_NOISE = 1e-6
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How patches are chosen, and how many.
+
+    Args:
+        select: "difference" (change of the pixels against the I-frames), "motion" (codec motion vectors, or the
+            difference where a video has none), "random", "uniform" or "center".
+        keep: share of patches, above 0 and at most 1.
+        threshold: if set, patches whose mean absolute pixel difference (pixels in 0..1) is above it are kept instead of
+            a fixed share; counts then vary from frame to frame. Only with "difference".
+        seed: of the random numbers; None is torch's global generator.
+
+    Raises:
+        SettingsError: a value is outside its range.
+    """
+
+    select: str
+    keep: float
+    threshold: float | None
+    seed: int | None
+
+    def __post_init__(self) -> None:
+        if self.select not in SELECTIONS:
+            raise unknown_name("select", self.select, SELECTIONS)
+        rules.kept_count(1, self.keep)
+        if self.threshold is not None and self.threshold < 0:
+            raise SettingsError(
+                f"threshold is a mean pixel difference of at least 0; received {self.threshold}"
+            )
+        if self.threshold is not None and self.select != "difference":
+            raise SettingsError(f'threshold goes with select="difference"; received select={self.select!r}')
+
+    def needs_difference(self, segments: Sequence[Segment]) -> bool:
+        """Whether `choose` will ask for pixel differences."""
+        unmoved = self.select == "motion" and any(segment.motion is None for segment in segments)
+        return self.select == "difference" or unmoved
+
+    def choose(
+        self, layout: Layout, segments: Sequence[Segment], grid: int, difference: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Kept patches of every P-frame.
+
+        Args:
+            layout: of the batch.
+            segments: the batch.
+            grid: patches along one side.
+            difference: change of each P-frame's patches against its I-frames [p, n]; see `needs_difference`.
+
+        Returns:
+            Kept patches [p, k], padded with -1 where counts vary; counts [p]; the scores they were chosen by [p, n],
+            or None.
+        """
+        frames, patches = len(layout.between), grid * grid
+        count = rules.kept_count(patches, self.keep)
+        counts = torch.full((frames,), count)
+        if self.select in ("uniform", "center"):
+            fixed = rules.uniform(patches, count) if self.select == "uniform" else rules.center(grid, count)
+            return fixed.expand(frames, -1), counts, None
+        scores = self._scores(layout, segments, patches, difference)
+        if self.threshold is None:
+            return rules.top(scores, count), counts, scores
+        counts = rules.counts_above(scores, self.threshold)
+        kept = rules.top(scores, int(counts.max()))
+        padding = torch.arange(kept.shape[1]) >= counts[:, None]
+        return kept.masked_fill(padding, -1), counts, scores
+
+    def _scores(
+        self, layout: Layout, segments: Sequence[Segment], patches: int, difference: Tensor | None
+    ) -> Tensor:
+        if self.select == "difference" and difference is not None:
+            return difference
+        rows, base = [], 0
+        for number, segment in enumerate(segments):
+            mine = layout.segment == number
+            # each segment draws for itself, so the choice does not depend on what shares its batch
+            generator = (
+                None if self.seed is None else torch.Generator().manual_seed(self.seed + segment.first)
+            )
+            noise = rules.random_scores(int(mine.sum()), patches, generator)
+            if self.select == "random":
+                rows.append(noise)
+            elif segment.motion is not None:
+                motion = segment.motion[layout.between[mine] - base].flatten(1).float()
+                rows.append(motion + TIE_NOISE * noise)
+            elif difference is not None:
+                rows.append(difference[mine])
+            base += len(segment.pixels)
+        return torch.cat(rows)
+
+
+def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Tensor, grid: int) -> Tensor:
+    """Mean absolute difference of two frames in every patch, with pixels back in 0..1.
+
+    Args:
+        pixels: normalised frames [t, 3, y, x].
+        frames: numbers of the P-frames, int64 [p].
+        others: numbers of the frames they are compared with, int64 [p].
+        std: the normalisation's standard deviation [3]; the mean cancels.
+        grid: patches along one side.
+
+    Returns:
+        float32 [p, grid * grid] on the CPU.
+    """
+    side = pixels.shape[-1] // grid
+    weight = (std / (3 * side * side)).to(pixels.device)
+    out = torch.empty(len(frames), grid * grid)
+    for rows in batches(torch.arange(len(frames)), grid * grid, pixels.device):
+        change = (pixels[frames[rows]] - pixels[others[rows]]).abs_()
+        # b c (gy p) (gx p) -> b c gy gx
+        cells = change.view(-1, 3, grid, side, grid, side).sum(dim=(3, 5))
+        out[rows] = torch.einsum("bcyx,c->byx", cells, weight).flatten(1).cpu()
+    return out

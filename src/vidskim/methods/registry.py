@@ -1,0 +1,71 @@
+"""Methods by name, built from settings that are checked."""
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from typing import Any
+
+from vidskim.errors import SettingsError, unknown_name
+from vidskim.methods.baseline import Copy, Full, Interpolate
+from vidskim.methods.frames import FrameMethod
+from vidskim.methods.residual import Residual
+from vidskim.methods.reuse import Reuse
+
+METHODS: dict[str, type[FrameMethod]] = {
+    method.name: method for method in (Full, Copy, Interpolate, Residual, Reuse)
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "interleave": (int,),
+    "keep": (float, int),
+    "threshold": (float, int, type(None)),
+    "select": (str,),
+    "anchors": (str,),
+    "seed": (int, type(None)),
+}
+
+
+def setting_fields(name: str) -> dict[str, "Field[Any]"]:
+    """A method's settings; its parts (tokenizer, normalisation) apart.
+
+    Raises:
+        SettingsError: no such method.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    return {field.name: field for field in fields(METHODS[name]) if not field.metadata.get("part")}  # type: ignore[arg-type]
+
+
+def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, object]) -> FrameMethod:
+    """A method from its name and settings.
+
+    Args:
+        name: one of `METHODS`.
+        settings: by name; what is missing takes its default.
+        parts: what the model provides: "std" and "tokenizer"; each method takes those it has.
+
+    Raises:
+        SettingsError: unknown method or setting, or a value of the wrong type or range.
+    """
+    allowed = setting_fields(name)
+    for key, value in settings.items():
+        if key not in allowed:
+            raise unknown_name(f"setting of method {name!r}", key, allowed)
+        if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+            expected = " or ".join(kind.__name__ for kind in _TYPES[key])
+            raise SettingsError(f"{key} is {expected}; received {value!r}")
+    if settings.get("threshold") is not None and "keep" in settings:
+        raise SettingsError(
+            f"give keep (a fixed share) or threshold (a share that follows the change), not both; "
+            f"received keep={settings['keep']} and threshold={settings['threshold']}"
+        )
+    interleave = settings.get("interleave", 1)
+    if isinstance(interleave, int) and interleave < 1:
+        raise SettingsError(
+            f'interleave is P-frames for each I-frame, at least 1; received {interleave}. Use method="full" for none'
+        )
+    own = {field.name for field in fields(METHODS[name])}  # type: ignore[arg-type]
+    return METHODS[name](**settings, **{key: part for key, part in parts.items() if key in own})
+
+
+def method_settings(method: FrameMethod) -> dict[str, object]:
+    """The settings a method was built with, for a fingerprint."""
+    return {name: getattr(method, name) for name in setting_fields(method.name)}

@@ -1,0 +1,67 @@
+"""Multiply-accumulates (MACs) by closed formula; one is two FLOPs. Norms, softmax and activations are not counted."""
+
+from vidskim.models.variants import VitConfig
+
+
+def embed_macs(config: VitConfig, patches: int) -> int:
+    """Patch projection of `patches` patches."""
+    return 3 * config.patch**2 * config.width * patches
+
+
+def block_macs(config: VitConfig, *, queries: int, fresh: int, context: int, attention: bool = True) -> int:
+    """One block in which `fresh` tokens get keys and values, and `queries` of them go on to the MLP.
+
+    Args:
+        queries: tokens that ask and pass the output projection and the MLP.
+        fresh: tokens whose keys and values are computed.
+        context: positions attention reads, recorded ones included.
+        attention: count the two attention products.
+    """
+    d = config.width
+    linear = queries * (2 * d * d + 2 * d * config.hidden) + fresh * 2 * d * d
+    return linear + (2 * queries * context * d if attention else 0)
+
+
+def vit_macs(
+    config: VitConfig, *, kept: int | None = None, extra: int = 0, context: int | None = None
+) -> int:
+    """One image through the trunk as it really runs: in the last block only the class token asks.
+
+    Args:
+        kept: patches embedded and carried through; None is all.
+        extra: tokens beside prefix and patches, such as ResidualViT's.
+        context: positions attention reads in each block; None is the tokens themselves.
+    """
+    patches = config.patches if kept is None else kept
+    tokens = config.prefix + patches + extra
+    context = tokens if context is None else context
+    body = block_macs(config, queries=tokens, fresh=tokens, context=context) * (config.layers - 1)
+    last = block_macs(config, queries=1, fresh=tokens, context=context)
+    return embed_macs(config, patches) + body + last + config.width * (config.embed or 0)
+
+
+def published_vit_macs(config: VitConfig, *, attention: bool) -> int:
+    """One image as the literature counts it: every token through every block, with or without attention products."""
+    tokens = config.prefix + config.patches
+    body = (
+        block_macs(config, queries=tokens, fresh=tokens, context=tokens, attention=attention) * config.layers
+    )
+    return embed_macs(config, config.patches) + body + config.width * (config.embed or 0)
+
+
+def tokenizer_macs(config: VitConfig, depth: int = 1) -> int:
+    """One residual token from an I-feature by ResidualViT's tokenizer of `depth` linear layers."""
+    return config.dim * config.width + (depth - 1) * config.width**2
+
+
+def published_residual_macs(config: VitConfig, *, kept: int, attention: bool = False) -> int:
+    """A ResidualViT P-frame as its authors run it: the whole image is projected, every token passes every block.
+
+    Source: ResidualViT, cost model behind its GFLOPs figures (GMACs without attention products).
+    """
+    tokens = config.prefix + 1 + kept
+    body = (
+        block_macs(config, queries=tokens, fresh=tokens, context=tokens, attention=attention) * config.layers
+    )
+    head = config.width * (config.embed or 0)
+    return embed_macs(config, config.patches) + body + head + tokenizer_macs(config)

@@ -1,0 +1,144 @@
+"""load_model: from a name, folder or file to a VideoEncoder."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from vidskim.errors import CheckpointError, SettingsError, unknown_name
+from vidskim.fingerprint import Fingerprint
+from vidskim.methods.registry import build_method, method_settings
+from vidskim.methods.residual import ResidualTokenizer
+from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
+from vidskim.models.tokenizer import Tokenizer
+from vidskim.models.variants import fold_quick_gelu
+from vidskim.pipeline.encoder import VideoEncoder
+from vidskim.pipeline.hub import resolve
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_model(
+    source: str | PathLike[str],
+    *,
+    method: str = "full",
+    device: str = "auto",
+    dtype: str = "auto",
+    config: Mapping[str, object] | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    image_size: int | None = None,
+    **settings: object,
+) -> VideoEncoder:
+    """Load a model with a frame method.
+
+    Args:
+        source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
+        method: "full", "copy", "interpolate", "residual" or "reuse".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", ...
+        dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16".
+        config: what a bare state dict cannot tell, such as {"heads": 4, "activation": "quick_gelu", "eps": 1e-5}.
+        tokenizer: tokenizer files, where the checkpoint has none of its own.
+        image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
+        **settings: of the method: interleave, keep or threshold, select, anchors, seed.
+
+    Returns:
+        A `VideoEncoder`.
+
+    Raises:
+        SettingsError: an unknown method or setting, or a value out of range.
+        CheckpointError: the weights are missing, of an unknown layout, or do not fit.
+    """
+    place, kind = torch_device(device), torch_dtype(dtype, torch_device(device))
+    path = resolve(source)
+    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
+    parts: dict[str, object] = {"std": torch.tensor(checkpoint.preparation.std)}
+    if method == "residual":
+        parts["tokenizer"] = _residual_tokenizer(checkpoint).to(place, kind)
+    frame_method = build_method(method, settings, parts)
+    fingerprint = Fingerprint(
+        model=checkpoint.description,
+        weights=checkpoint.weights_hash,
+        preparation=checkpoint.preparation.to_dict(),
+        method=method,
+        settings=method_settings(frame_method),
+    )
+    vision_config, vision_state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
+    text = None
+    if checkpoint.text is not None:
+        text = build_text(checkpoint).to(place, kind)
+    return VideoEncoder(
+        build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind),
+        frame_method,
+        preparation=checkpoint.preparation,
+        fingerprint=fingerprint,
+        text=text,
+        tokenizer=_tokenizer(checkpoint, tokenizer),
+    )
+
+
+def torch_device(name: str) -> torch.device:
+    """A device by name; "auto" is a GPU if there is one.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise unknown_name("device", name, ("auto", "cpu", "cuda", "cuda:0")) from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            f"device {name!r} was asked for, but torch sees no GPU; use device='cpu' or 'auto'"
+        )
+    return device
+
+
+def torch_dtype(name: str, device: torch.device) -> torch.dtype:
+    """A dtype by name; "auto" is bfloat16 on a GPU or on a CPU that multiplies it in hardware, else float32.
+
+    Raises:
+        SettingsError: an unknown name.
+    """
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
+    if name not in DTYPES:
+        raise unknown_name("dtype", name, ("auto", *DTYPES))
+    return DTYPES[name]
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer:
+    state = checkpoint.residual_state
+    if state is None:
+        raise CheckpointError(
+            f"{checkpoint.description} has no residual tokenizer, which method='residual' needs. Distil one with "
+            "`vidskim train distill`, or use method='reuse', which needs no training"
+        )
+    depth = sum(name.endswith(".weight") for name in state)
+    tokenizer = ResidualTokenizer(dim=checkpoint.vision.dim, width=checkpoint.vision.width, depth=depth)
+    wanted = tokenizer.state_dict()
+    wrong = [name for name in wanted.keys() | state.keys() if name not in wanted or name not in state]
+    wrong += [name for name in wanted.keys() & state.keys() if wanted[name].shape != state[name].shape]
+    if wrong:
+        raise CheckpointError(
+            f"the residual tokenizer does not fit {checkpoint.description} (feature width {checkpoint.vision.dim}, "
+            f"token width {checkpoint.vision.width}): {', '.join(sorted(wrong))}"
+        )
+    tokenizer.load_state_dict(state)
+    return tokenizer.eval().requires_grad_(False)
+
+
+def _tokenizer(checkpoint: Checkpoint, given: str | PathLike[str] | None) -> Tokenizer | None:
+    if given is not None:
+        path = Path(given)
+        return Tokenizer.from_folder(path) if path.is_dir() else Tokenizer.from_file(path)
+    if checkpoint.text is None or checkpoint.tokenizer_dir is None:
+        return None
+    return Tokenizer.from_folder(checkpoint.tokenizer_dir)

@@ -1,0 +1,107 @@
+"""Blocks of prepared frames in, segments out: groups are never torn, whatever the blocks' lengths."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vidskim.methods.frames import Segment
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Frames ready for a model.
+
+    Args:
+        pixels: normalised, float32 [t, 3, y, x].
+        times_s: seconds, float64 [t], not decreasing.
+        motion: motion per patch, float32 [t, gy, gx], or None.
+
+    Raises:
+        ValueError: shapes do not agree.
+    """
+
+    pixels: Tensor
+    times_s: npt.NDArray[np.float64]
+    motion: Tensor | None
+
+    def __post_init__(self) -> None:
+        t = len(self.pixels)
+        if self.pixels.ndim != 4 or self.pixels.shape[1] != 3:
+            raise ValueError(f"expected pixels [t, 3, y, x], received {list(self.pixels.shape)}")
+        if self.times_s.shape != (t,):
+            raise ValueError(f"expected times_s [{t}], received {list(self.times_s.shape)}")
+        if self.motion is not None and len(self.motion) != t:
+            raise ValueError(f"expected motion of {t} frames, received {list(self.motion.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def slice(self, start: int, stop: int) -> "Prepared":
+        """Frames start..stop, half-open."""
+        motion = None if self.motion is None else self.motion[start:stop]
+        return Prepared(self.pixels[start:stop], self.times_s[start:stop], motion)
+
+    @classmethod
+    def join(cls, first: "Prepared", second: "Prepared") -> "Prepared":
+        """Two runs of frames as one; motion survives if both have it."""
+        if not len(first):
+            return second
+        if not len(second):
+            return first
+        motion = None
+        if first.motion is not None and second.motion is not None:
+            motion = torch.cat([first.motion, second.motion])
+        times = np.concatenate([first.times_s, second.times_s])
+        return cls(torch.cat([first.pixels, second.pixels]), times, motion)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive frames of one video; the last block of a video says so and may be empty.
+
+    Args:
+        video: any key; blocks of one video follow each other.
+        prepared: the frames.
+        last: nothing of this video follows.
+    """
+
+    video: Hashable
+    prepared: Prepared
+    last: bool
+
+
+class Cutter:
+    """Cuts one video's blocks into segments of whole groups, the same wherever the blocks end.
+
+    Args:
+        groups: groups in a segment.
+        interleave: P-frames for each I-frame, N.
+        lookahead: a segment ends with the next one's first I-frame.
+    """
+
+    def __init__(self, *, groups: int, interleave: int, lookahead: bool) -> None:
+        self.step = groups * (interleave + 1)
+        self.lookahead = lookahead
+        self.pending: Prepared | None = None
+        self.first = 0
+
+    def push(self, block: Block) -> Iterator[Segment]:
+        """Take a block, give the segments it completes. `carried` is left for the encoder to fill in."""
+        pending = block.prepared if self.pending is None else Prepared.join(self.pending, block.prepared)
+        whole = self.step + self.lookahead
+        while len(pending) >= whole:
+            yield self._segment(pending.slice(0, whole))
+            pending = pending.slice(self.step, len(pending))
+            self.first += self.step
+        # what a segment with lookahead leaves is its closing I-frame; alone it is nothing new
+        leftover = len(pending) - (self.lookahead and self.first > 0)
+        if block.last and leftover > 0:
+            yield self._segment(pending)
+        self.pending = None if block.last else pending
+
+    def _segment(self, frames: Prepared) -> Segment:
+        return Segment(frames.pixels, frames.times_s, frames.motion, self.first)
