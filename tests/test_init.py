@@ -1,5 +1,7 @@
 """The public names are exactly these, and asking for the package costs nothing."""
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -43,3 +45,16 @@ def test_importing_is_cheap() -> None:
     code = "import sys, vidskim; print(sorted({'av', 'torch', 'typer', 'numpy', 'rich'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_readme_starts_with_code_that_uses_public_names() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    before, code, *_ = re.split(r"```python\n|\n```\n", text[text.index("```python") - 1 :])
+    assert text[: text.index("```python")].count("\n") < 40
+    assert before.strip() == ""
+    used = {node.attr for node in ast.walk(ast.parse(code)) if is_attribute_of_vidskim(node)}
+    assert {"read_video", "load_model"} <= used <= set(vidskim.__all__)
+
+
+def is_attribute_of_vidskim(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "vidskim"

@@ -50,7 +50,7 @@ def _demo(out: Path, *, seconds: float) -> Outcome:
     note(f"rendering three clips of {seconds:g} s into {out / 'clips'}")
     clips = write_clips(out / "clips", seconds=seconds)
     model = out / "random-model.safetensors"
-    write_model(model, width=192, layers=8, patch=16, image=224)
+    write_model(model, width=192, layers=6, patch=16, image=224)
     rows = []
     reports: dict[str, ExtractReport] = {}
     for method, settings in METHODS.items():
@@ -67,7 +67,7 @@ def _demo(out: Path, *, seconds: float) -> Outcome:
 
 
 _REMARK = (
-    "cosine: mean over P-frames against the full encoder; MACs: share of the full encoder's.\n"
+    "cosine: mean over P-frames against the full encoder; MACs: share of the full encoder's; stages in seconds.\n"
     "All weights, the residual tokenizer's too, are random: the cosines say nothing about trained models."
 )
 
@@ -112,7 +112,7 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
     table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for row in rows:
         cosine = "" if row["cosine"] is None else f"{row['cosine']:.3f}"
-        seconds = (f"{row['times'][stage + '_s']:.2f} s" for stage in stages)
+        seconds = (f"{row['times'][stage + '_s']:.2f}" for stage in stages)
         counts = (str(row["frames"]), cosine, f"{row['macs_share']:.0%}")
         table.add_row(
             row["method"], *counts, *seconds, f"{row['frames_per_s']:.1f}", row["times"]["limiting"]

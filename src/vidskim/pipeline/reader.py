@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,9 +89,10 @@ class Reader:
         except _StoppedError:
             pass
         except BaseException as error:  # a fault of ours: the consumer must not wait for ever
-            self._stopped.is_set() or self._queue.put(error)
+            with suppress(_StoppedError):
+                self._put(error)
 
-    def _put(self, item: Item | None) -> None:
+    def _put(self, item: Item | BaseException | None) -> None:
         while not self._stopped.is_set():
             try:
                 self._queue.put(item, timeout=0.1)
