@@ -96,23 +96,22 @@ def read_checkpoint(
         SettingsError: unknown or invalid `config`.
     """
     path = Path(path)
-    settings = check_config(config)
-    folder = path if path.is_dir() else path.parent
+    settings = check_config({**(config or {}), **({} if image_size is None else {"image_size": image_size})})
     stated = read_stated(path) if path.is_dir() else Stated()
     layout, state = _find_layout(read_weights(path), stated.model_type, path)
-    if path.is_file() and layout in MODEL_TYPES.values():  # a file taken from inside a folder
-        stated = read_stated(folder)
+    folder = path if path.is_dir() else None
+    if folder is None and layout in MODEL_TYPES.values():  # a file taken from inside a Hugging Face folder
+        folder, stated = path.parent, read_stated(path.parent)
 
     state = complete_positions(state, layout)
     vision = configure_vision(measure_vision(state, layout), layout, stated, settings, path)
     text = configure_text(measure_text(state, layout), layout, stated, settings, path)
     vision_state, text_state = _translate(state, layout, vision, text, path)
-    size = image_size or settings.get("image_size")
-    preparation = find_preparation(folder, layout.family, vision.image, settings=settings, image_size=size)
+    preparation = find_preparation(folder, layout.family, vision.image, settings=settings)
     weights_hash = hash_weights(vision_state)
     if preparation.size != vision.image:
         if preparation.size % vision.patch:
-            error = SettingsError if size else CheckpointError
+            error = SettingsError if "image_size" in settings else CheckpointError
             raise error(f"image size {preparation.size} is not a multiple of the patch side {vision.patch}")
         vision = replace(vision, image=preparation.size)
         vision_state["positions"] = resize_positions(
@@ -122,13 +121,14 @@ def read_checkpoint(
             antialias=vision.registers > 0,  # as DINOv2 with registers was trained and transformers has it
         )
     scale = state.get("logit_scale")
+    path_dir = path if path.is_dir() else path.parent
     return Checkpoint(
         family=layout.family,
         vision=vision,
         vision_state=vision_state,
         text=text,
         text_state=text_state,
-        tokenizer_dir=folder if text is not None and has_tokenizer(folder) else None,
+        tokenizer_dir=path_dir if text is not None and has_tokenizer(path_dir) else None,
         residual_state=_residual_state(state, path) if layout is OPENAI else None,
         preparation=preparation,
         weights_hash=weights_hash,
@@ -226,7 +226,9 @@ def _residual_state(state: dict[str, Tensor], path: Path) -> dict[str, Tensor] |
     prefix = OPENAI_RESIDUAL
     found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     if broken := [name for name, value in found.items() if not torch.isfinite(value).all()]:
-        raise CheckpointError(f"{path}: NaN or infinite values in the residual tokenizer: {', '.join(broken)}")
+        raise CheckpointError(
+            f"{path}: NaN or infinite values in the residual tokenizer: {', '.join(broken)}"
+        )
     return found or None
 
 

@@ -134,7 +134,7 @@ def _unwrap(loaded: object, path: Path) -> dict[str, Tensor]:
     others = [str(name) for name, value in loaded.items() if not isinstance(value, Tensor)]
     if others:
         raise CheckpointError(f"{path}: these entries are not tensors: {', '.join(others[:10])}")
-    return {str(name): value for name, value in loaded.items()}
+    return {str(name): value.detach() for name, value in loaded.items()}
 
 
 def _strip(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ class Layout:
         transposed: trunk names stored as [in, out].
         ignored: patterns of keys that are known and have no place in the trunk.
         strip: prefixes that wrap the tower in some files.
+        renamed: another name some files have -> the one used here.
         tower: prefix that a file with the vision tower alone leaves out.
         defaults: what neither tensors nor config.json say: activation, eps.
     """
@@ -39,12 +40,14 @@ class Layout:
     transposed: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
     strip: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
     tower: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict)
 
     def normalise(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The state under this layout's full names, whatever wraps or shortens them."""
         named = {_without(name, self.strip): value for name, value in state.items()}
+        named = {self.renamed.get(name, name): value for name, value in named.items()}
         if self.tower and not any(name.startswith(self.tower) for name in named):
             named = {self.tower + name: value for name, value in named.items()}
         return named
@@ -124,6 +127,20 @@ def translate(
         if len(fitted) == len(sources):
             out[target] = fitted[0] if len(fitted) == 1 else torch.cat(fitted)
     return out, used
+
+
+def restore(
+    state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]], *, patch: int
+) -> dict[str, Tensor]:
+    """`translate` undone, for layouts without transposed names: trunk tensors under their stored names."""
+    out: dict[str, Tensor] = {}
+    for target, value in state.items():
+        sources = stored_names(names, target)
+        if target == "patch.weight":
+            value = value.reshape(-1, 3, patch, patch)
+        if sources:  # an empty table of registers has no name
+            out |= dict(zip(sources, value.chunk(len(sources)), strict=True))
+    return out
 
 
 def find_unexpected(state: Mapping[str, Tensor], used: set[str], ignored: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidskim.errors import CheckpointError
-from vidskim.models.layouts.stated import read_json
+from vidskim.models.layouts.stated import OPEN_CLIP_FILE, read_json
 from vidskim.video.prepare import Preparation
 
 FILE = "preprocessor_config.json"
@@ -16,31 +16,51 @@ RESAMPLE_CODE = {name: code for code, name in RESAMPLE.items()}
 
 
 def find_preparation(
-    folder: Path, family: str, trained: int, *, settings: Mapping[str, Any], image_size: int | None
+    folder: Path | None, family: str, trained: int, *, settings: Mapping[str, Any]
 ) -> Preparation:
     """The preparation to use.
 
     Args:
-        folder: where preprocessor_config.json may lie.
+        folder: where preprocessor_config.json may lie, or None.
         family: "clip", "vit" or "dinov2".
         trained: side of the images the position table is for.
-        settings: checked `config`: image_size, resize, mean, std win over the file.
-        image_size: wins over everything; the resize keeps its proportion to the crop.
+        settings: checked `config`: image_size, resize, mean, std win over the file. With image_size alone the resize
+            keeps its proportion to the crop.
     """
-    path = folder / FILE
     usual = _usual(family, min(trained, DINOV2_SIZE) if family == "dinov2" else trained)
-    preparation = _read(path, usual) if path.is_file() else usual
-    size = image_size or settings.get("image_size") or preparation.size
-    given: dict[str, Any] = {"size": size, "resize": round(preparation.resize * size / preparation.size)}
-    given |= {name: tuple(map(float, settings[name])) for name in ("mean", "std") if name in settings}
-    given |= {name: settings[name] for name in ("resize",) if name in settings}
-    return replace(preparation, **given)
+    preparation = usual if folder is None else _from_folder(folder, usual)
+    size = settings.get("image_size", preparation.size)
+    wanted: dict[str, Any] = {"size": size, "resize": round(preparation.resize * size / preparation.size)}
+    wanted |= {name: tuple(map(float, settings[name])) for name in ("mean", "std") if name in settings}
+    wanted |= {name: settings[name] for name in ("resize",) if name in settings}
+    return replace(preparation, **wanted)
 
 
 def _usual(family: str, size: int) -> Preparation:
     if family == "clip":
         return Preparation.clip(size=size)
     return Preparation.imagenet(size=size, resize=round(size * 256 / 224))
+
+
+def _from_folder(folder: Path, usual: Preparation) -> Preparation:
+    if (folder / FILE).is_file():
+        return _read(folder / FILE, usual)
+    if (folder / OPEN_CLIP_FILE).is_file():
+        path = folder / OPEN_CLIP_FILE
+        record = read_json(path).get("preprocess_cfg", {})
+        mean, std = record.get("mean", usual.mean), record.get("std", usual.std)
+        return replace(usual, mean=_three(mean, path), std=_three(std, path))
+    if (path := folder / "config.json").is_file() and (record := read_json(path).get("pretrained_cfg")):
+        size = _side(record.get("input_size", [usual.size])[-1], path)  # timm
+        return replace(
+            usual,
+            size=size,
+            resize=max(size, int(size / record.get("crop_pct", 0.875))),
+            mean=_three(record.get("mean", usual.mean), path),
+            std=_three(record.get("std", usual.std), path),
+            interpolation=record.get("interpolation", usual.interpolation),
+        )
+    return usual
 
 
 def _read(path: Path, usual: Preparation) -> Preparation:

@@ -18,6 +18,7 @@ MODEL_TYPES: dict[str, Layout] = {
     "dinov2": HF_DINOV2,
     "dinov2_with_registers": HF_DINOV2,
 }
+OPEN_CLIP_FILE = "open_clip_config.json"
 ACTIVATIONS = ("gelu", "quick_gelu")
 
 # ours -> config.json's
@@ -56,8 +57,8 @@ def read_stated(folder: Path) -> Stated:
     """
     if (folder / "config.json").is_file():
         return _read_hugging_face(folder / "config.json")
-    if (folder / "open_clip_config.json").is_file():
-        return _read_open_clip(folder / "open_clip_config.json")
+    if (folder / OPEN_CLIP_FILE).is_file():
+        return _read_open_clip(folder / OPEN_CLIP_FILE)
     return Stated()
 
 
@@ -96,6 +97,8 @@ def check_config(config: Mapping[str, object] | None) -> dict[str, Any]:
 def _read_hugging_face(path: Path) -> Stated:
     record = read_json(path)
     kind = record.get("model_type")
+    if kind is None and "pretrained_cfg" in record:  # a timm folder: its tensors say the rest
+        return Stated()
     if kind not in MODEL_TYPES:
         raise CheckpointError(
             f"{path}: model_type {kind!r} is not supported; supported: {', '.join(sorted(MODEL_TYPES))}"

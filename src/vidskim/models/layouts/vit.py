@@ -77,6 +77,7 @@ TIMM_DINOV2 = Layout(
         "blocks.{n}.scale2": "blocks.{n}.ls2.gamma",
     },
     ignored=("mask_token", "head.*"),
+    renamed={"reg_token": "register_tokens"},
     defaults={"activation": "gelu", "eps": 1e-6},
 )
 
