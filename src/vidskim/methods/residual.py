@@ -58,6 +58,9 @@ class Residual(FrameMethod):
     seed: int | None = 0
     name = "residual"
 
+    def __post_init__(self) -> None:
+        _ = self.budget  # checks the settings it is made of
+
     @property
     def needs_motion(self) -> bool:
         """Whether codec motion is of use."""

@@ -98,6 +98,7 @@ class Reuse(FrameMethod):
     records = True
 
     def __post_init__(self) -> None:
+        _ = self.budget  # checks the settings it is made of
         if self.anchors not in ANCHORS:
             raise unknown_name("anchors", self.anchors, ANCHORS)
 

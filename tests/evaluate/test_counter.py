@@ -1,0 +1,47 @@
+"""Counted and closed-form MACs agree."""
+
+import pytest
+import torch
+from tests.methods.conftest import CONFIG, segment
+
+from vidskim.evaluate.counter import count_macs
+from vidskim.methods.frames import FrameMethod
+from vidskim.methods.registry import build_method
+from vidskim.methods.residual import ResidualTokenizer
+from vidskim.models.vit import VisionTransformer
+
+SETTINGS: dict[str, list[dict[str, object]]] = {
+    "full": [{}],
+    "copy": [{}],
+    "interpolate": [{"interleave": 3}],
+    "residual": [{}, {"keep": 0.5, "select": "center"}],
+    "reuse": [{}, {"anchors": "previous"}, {"threshold": 0.2}],
+}
+
+
+def build(name: str, settings: dict[str, object]) -> FrameMethod:
+    tokenizer = ResidualTokenizer(dim=16, width=32).requires_grad_(False)
+    return build_method(name, settings, {"std": torch.ones(3), "tokenizer": tokenizer})
+
+
+@pytest.mark.parametrize(("name", "settings"), [(name, s) for name, many in SETTINGS.items() for s in many])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_closed_formula_agrees_with_the_count(
+    name: str, settings: dict[str, object], dtype: torch.dtype
+) -> None:
+    trunk = VisionTransformer(CONFIG).eval().requires_grad_(False).to(dtype)
+    method = build(name, settings)
+    if name == "residual":
+        method.tokenizer.to(dtype)
+    results = []
+    with torch.inference_mode():
+        counted = count_macs(lambda: results.extend(method.encode(trunk, [segment(8)])))
+    assert results[0].macs == pytest.approx(counted, rel=0.01)
+
+
+def test_fused_attention_is_counted() -> None:
+    q = torch.randn(2, 3, 5, 8)
+    k = torch.randn(2, 3, 7, 8)
+    with torch.inference_mode():
+        counted = count_macs(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, k))
+    assert counted == 2 * (2 * 3 * 5 * 7 * 8)

@@ -1,0 +1,91 @@
+"""Which patches a P-frame recomputes."""
+
+import pytest
+import torch
+from tests.methods.conftest import segment
+
+from vidskim.errors import SettingsError
+from vidskim.methods.choose import Budget, patch_difference
+from vidskim.methods.frames import lay_out
+
+STD = torch.tensor([0.25, 0.5, 1.0])
+
+
+def budget(select: str, **settings: object) -> Budget:
+    return Budget(**{"select": select, "keep": 0.25, "threshold": None, "seed": 0} | settings)
+
+
+def test_difference_is_measured_on_pixels_in_0_to_1() -> None:
+    frames = torch.zeros(2, 3, 32, 32)
+    frames[1, 0, :8, 8:16] = (
+        0.4  # red of patch 1; times its deviation 0.25 that is 0.1, a third of it on average
+    )
+    change = patch_difference(frames, torch.tensor([1]), torch.tensor([0]), std=STD, grid=4)
+    expected = torch.zeros(1, 16)
+    expected[0, 1] = 0.1 / 3
+    torch.testing.assert_close(change, expected)
+
+
+def test_motion_takes_the_most_moving_patches_in_order() -> None:
+    moving = segment(3, motion=True)
+    layout = lay_out([moving], interleave=2, lookahead=False)
+    kept, counts, scores = budget("motion").choose(layout, [moving], 4, None)
+    assert moving.motion is not None
+    assert kept.tolist() == moving.motion[1:].flatten(1).topk(4).indices.tolist()
+    assert counts.tolist() == [4, 4]
+    assert scores is not None
+    assert scores.shape == (2, 16)
+
+
+def test_motion_falls_back_to_the_difference_for_videos_without_vectors() -> None:
+    segments = [segment(2, motion=True), segment(2)]
+    layout = lay_out(segments, interleave=1, lookahead=False)
+    rule = budget("motion")
+    assert rule.needs_difference(segments)
+    assert not rule.needs_difference(segments[:1])
+    difference = torch.rand(2, 16, generator=torch.Generator().manual_seed(3))
+    kept, _, _ = rule.choose(layout, segments, 4, difference)
+    assert kept[1].tolist() == difference[1].topk(4).indices.tolist()
+    assert segments[0].motion is not None
+    assert kept[0].tolist() == segments[0].motion[1].flatten().topk(4).indices.tolist()
+
+
+def test_random_draws_do_not_depend_on_the_batch() -> None:
+    segments = [segment(3, seed=1), segment(3, seed=2)]
+    together, _, _ = budget("random").choose(
+        lay_out(segments, interleave=2, lookahead=False), segments, 4, None
+    )
+    alone, _, _ = budget("random").choose(
+        lay_out(segments[1:], interleave=2, lookahead=False), segments[1:], 4, None
+    )
+    assert torch.equal(together[2:], alone)
+
+
+def test_random_without_a_seed_follows_the_global_generator() -> None:
+    layout = lay_out([segment(3)], interleave=2, lookahead=False)
+    torch.manual_seed(5)
+    first, _, _ = budget("random", seed=None).choose(layout, [segment(3)], 4, None)
+    torch.manual_seed(5)
+    assert torch.equal(first, torch.randn(2, 16).topk(4).indices)
+
+
+def test_threshold_pads_with_minus_one() -> None:
+    still_then_busy = torch.tensor([[0.0] * 16, [0.0] * 13 + [0.3, 0.2, 0.1]])
+    layout = lay_out([segment(3)], interleave=2, lookahead=False)
+    kept, counts, _ = budget("difference", threshold=0.15).choose(layout, [segment(3)], 4, still_then_busy)
+    assert counts.tolist() == [0, 2]
+    assert kept.tolist() == [[-1, -1], [13, 14]]
+
+
+@pytest.mark.parametrize(
+    ("select", "settings", "message"),
+    [
+        ("motionn", {}, "Did you mean 'motion'"),
+        ("random", {"threshold": 0.1}, 'goes with select="difference"'),
+        ("difference", {"threshold": -1.0}, "at least 0"),
+        ("difference", {"keep": 2.0}, "at most 1"),
+    ],
+)
+def test_bad_settings_are_named(select: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        budget(select, **settings)

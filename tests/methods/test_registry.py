@@ -1,0 +1,36 @@
+"""Settings by name: unknown ones are errors that name the nearest."""
+
+import pytest
+import torch
+
+from vidskim.errors import SettingsError
+from vidskim.methods.registry import METHODS, build_method, method_settings
+
+PARTS = {"std": torch.ones(3), "tokenizer": torch.nn.Identity()}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_builds_with_defaults_and_names_its_settings(name: str) -> None:
+    method = build_method(name, {}, PARTS)
+    assert method.name == name
+    rebuilt = build_method(name, {k: v for k, v in method_settings(method).items() if v is not None}, PARTS)
+    assert method_settings(rebuilt) == method_settings(method)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("reuze", {}, "Did you mean 'reuse'"),
+        ("reuse", {"interleeve": 2}, "Did you mean 'interleave'"),
+        ("full", {"keep": 0.1}, "unknown setting of method 'full' 'keep'"),
+        ("reuse", {"keep": "0.1"}, "keep is float or int; received '0.1'"),
+        ("reuse", {"keep": True}, "received True"),
+        ("reuse", {"keep": 0.1, "threshold": 0.1}, "not both"),
+        ("reuse", {"keep": 0.0}, "above 0"),
+        ("reuse", {"select": "nothing"}, "unknown select"),
+        ("copy", {"interleave": 0}, 'Use method="full"'),
+    ],
+)
+def test_bad_settings(name: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build_method(name, settings, PARTS)

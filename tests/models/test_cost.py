@@ -1,0 +1,61 @@
+"""The closed formulas reproduce published figures to the printed digits."""
+
+import pytest
+
+from vidskim.models.cost import (
+    published_residual_macs,
+    published_vit_macs,
+    tokenizer_macs,
+    vit_macs,
+)
+from vidskim.models.variants import clip_vit
+from vidskim.tokens.select import kept_count
+
+# ResidualViT's cost per frame in GMAC: full, full with attention, P-frame, and the mean at N = 1, 2, 3, 5, 10
+TABLE = {
+    "B/32": (4.363, 4.409, 0.881, (2.622, 2.041, 1.751, 1.461, 1.197), (-39.9, -53.2, -59.9, -66.5, -72.6)),
+    "B/16": (16.848, 17.563, 2.749, (9.799, 7.449, 6.274, 5.099, 4.031), (-41.8, -55.8, -62.8, -69.7, -76.1)),
+    "L/14": (
+        77.766,
+        81.013,
+        12.235,
+        (45.00, 34.08, 28.62, 23.16, 18.19),
+        (-42.1, -56.2, -63.2, -70.2, -76.6),
+    ),
+}
+
+
+@pytest.mark.parametrize("size", TABLE)
+def test_residualvit_table(size: str) -> None:
+    full, with_attention, between, means, savings = TABLE[size]
+    config = clip_vit(size)
+    i_frame = published_vit_macs(config, attention=False)
+    p_frame = published_residual_macs(config, kept=kept_count(config.patches, 0.15))
+    digits = 2 if size == "L/14" else 3
+    assert round(i_frame / 1e9, 3) == full
+    assert round(published_vit_macs(config, attention=True) / 1e9, 3) == with_attention
+    assert round(p_frame / 1e9, 3) == between
+    for n, mean, saving in zip((1, 2, 3, 5, 10), means, savings, strict=True):
+        each = (i_frame + n * p_frame) / (1 + n)
+        assert round(each / 1e9, digits) == mean
+        assert round(100 * (each / i_frame - 1), 1) == saving
+
+
+def test_the_last_block_asks_for_the_class_token_only() -> None:
+    config = clip_vit("B/16")
+    d, n = config.width, 197
+    skipped = (n - 1) * (2 * d * d + 2 * d * 4 * d) + 2 * (n - 1) * n * d
+    assert vit_macs(config) == published_vit_macs(config, attention=True) - skipped
+
+
+def test_cost_follows_what_is_kept() -> None:
+    config = clip_vit("B/32")
+    costs = [vit_macs(config, kept=kept, context=50) for kept in (0, 7, 20, 49)]
+    assert costs == sorted(costs)
+    assert costs[-1] == vit_macs(config)
+
+
+def test_tokenizer_macs_grow_with_depth() -> None:
+    config = clip_vit("B/32")
+    assert tokenizer_macs(config) == 512 * 768
+    assert tokenizer_macs(config, depth=2) == 512 * 768 + 768 * 768
