@@ -42,7 +42,10 @@ def save_checkpoint(
         CheckpointError: towers that Hugging Face's CLIP has no place for.
     """
     _check(vision.config, text.config)
-    folder.mkdir(parents=True, exist_ok=True)
+    records = {
+        "config.json": _model_record(vision.config, text.config, vision.dtype),
+        FILE: _preparation_record(preparation or Preparation.clip(size=vision.config.image)),
+    }
     patch = vision.config.patch
     tensors: dict[str, Tensor] = {
         **restore(vision.state_dict(), HF_CLIP.vision, patch=patch),
@@ -51,9 +54,10 @@ def save_checkpoint(
     }
     # plain copies: a file must not depend on views or devices
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    folder.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    _write(folder / "config.json", _model_record(vision.config, text.config, vision.dtype))
-    _write(folder / FILE, _preparation_record(preparation or Preparation.clip(size=vision.config.image)))
+    for name, record in records.items():
+        (folder / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def _check(vision: VitConfig, text: TextConfig) -> None:
@@ -125,7 +129,3 @@ def _preparation_record(preparation: Preparation) -> dict[str, Any]:
         "image_std": list(preparation.std),
         "do_convert_rgb": True,
     }
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

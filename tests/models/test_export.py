@@ -1,0 +1,112 @@
+"""Saved folders load here and in transformers."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+
+from vidskim.errors import CheckpointError
+from vidskim.models.checkpoint import build_text, build_vision, read_checkpoint
+from vidskim.models.export import save_checkpoint
+from vidskim.models.text import TextTransformer
+from vidskim.models.variants import TextConfig, VitConfig
+from vidskim.models.vit import VisionTransformer
+from vidskim.video.prepare import Preparation
+
+VISION = VitConfig(
+    width=48,
+    layers=2,
+    heads=4,
+    patch=8,
+    image=32,
+    hidden=80,
+    activation="quick_gelu",
+    eps=1e-4,
+    embed=24,
+    norm_pre=True,
+    patch_bias=False,
+)
+TEXT = TextConfig(
+    width=40,
+    layers=2,
+    heads=5,
+    hidden=72,
+    context=12,
+    vocabulary=50,
+    embed=24,
+    activation="gelu",
+    eps=1e-5,
+    end_id=49,
+)
+
+
+def randomised(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("end_id", [49, None])
+def test_there_and_back(tmp_path: Path, ids: Tensor, generator: torch.Generator, end_id: int | None) -> None:
+    vision = randomised(VisionTransformer(VISION), generator)
+    text_config = dataclasses.replace(TEXT, end_id=end_id)
+    text = randomised(TextTransformer(text_config), generator)
+    preparation = Preparation(
+        size=32, resize=40, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), interpolation="bilinear"
+    )
+    save_checkpoint(tmp_path / "saved", vision, text, preparation=preparation, logit_scale=2.5)
+
+    checkpoint = read_checkpoint(tmp_path / "saved")
+    assert (checkpoint.vision, checkpoint.text) == (VISION, text_config)
+    assert checkpoint.preparation == preparation
+    assert checkpoint.logit_scale == 2.5
+    pixels = torch.randn(2, 3, 32, 32, generator=generator)
+    ours, texts = vision(vision.embed(pixels)), text(ids)
+    again = build_vision(checkpoint)
+    assert torch.equal(again(again.embed(pixels)), ours)
+    assert torch.equal(build_text(checkpoint)(ids), texts)
+
+    model, report = transformers.CLIPModel.from_pretrained(tmp_path / "saved", output_loading_info=True)
+    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    with torch.inference_mode():
+        theirs = model.get_image_features(pixel_values=pixels).pooler_output
+        their_texts = model.get_text_features(input_ids=ids).pooler_output
+    torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(their_texts, texts, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("vision", "text", "words"),
+    [
+        ({"patch_bias": True}, {}, "only CLIP towers"),
+        ({"registers": 2}, {}, "only CLIP towers"),
+        ({"embed": 32}, {}, "received 32 (vision) and 24 (text)"),
+        ({"activation": "silu"}, {}, "a folded tower"),
+    ],
+)
+def test_what_has_no_place_there(
+    tmp_path: Path, vision: dict[str, object], text: dict[str, object], words: str
+) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        save_checkpoint(
+            tmp_path / "saved",
+            VisionTransformer(dataclasses.replace(VISION, **vision)),
+            TextTransformer(dataclasses.replace(TEXT, **text)),
+        )
+    assert words in str(caught.value)
+    assert not (tmp_path / "saved").exists()
+
+
+def test_an_interpolation_without_a_code(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="interpolation must be bilinear or bicubic to be saved"):
+        save_checkpoint(
+            tmp_path / "saved",
+            VisionTransformer(VISION),
+            TextTransformer(TEXT),
+            preparation=Preparation(size=32, resize=32, interpolation="lanczos"),
+        )
+    assert not (tmp_path / "saved").exists()
