@@ -11,7 +11,7 @@ from vidskim.errors import NoFramesError, SettingsError
 
 from .clip import Clip, Health
 from .container import DecodedFrame, Index, Tally, open_video
-from .decoder import Painter, decode_packets, draw_motion, orientation_of
+from .decoder import HIDDEN_CODECS, Painter, decode_packets, draw_motion, orientation_of
 from .guard import Limits, check_memory
 from .motion import Map, MotionWindow
 from .plan import Plan
@@ -59,9 +59,18 @@ class Job:
     tally: Tally
 
     @property
+    def threads(self) -> int:
+        """Decoder threads: one if damage is known, since several lose frames near it and fill it differently."""
+        damaged = self.index.truncated or self.index.tally.packets_bad > 0
+        return 1 if damaged else self.settings.threads
+
+    @property
     def is_unsure(self) -> bool:
-        """Whether damage was met while frames were left out: others may have been guessed from what is missing."""
-        return self.plan.strategy != "straight" and bool(self.tally.packets_bad or self.tally.frames_corrupt)
+        """Whether damage was met, and one thread decoding everything could do better."""
+        tally, plainest = self.tally, self.plan.strategy == "straight" and self.threads == 1
+        hidden = self.index.info.codec in HIDDEN_CODECS
+        met = tally.packets_bad or tally.frames_corrupt or (tally.frames_missing and not hidden)
+        return bool(met) and not plainest
 
     def health(self) -> Health:
         """How the reading went so far."""
@@ -161,10 +170,7 @@ class _Part:
 def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
     """The wanted frames in display order; with a window, also every frame's motion is put into it."""
     settings = job.settings
-    damaged = job.index.truncated or job.tally.packets_bad > 0
-    # Several threads lose the frames that follow an error at the very end; one does not.
-    threads = 1 if damaged else settings.threads
-    opened = open_video(settings.path, settings.limits, threads=threads, motion=window is not None)
+    opened = open_video(settings.path, settings.limits, threads=job.threads, motion=window is not None)
     with opened as (container, stream):
         frames = _timed(decode_packets(container, stream, job.plan, job.tally), job)
         if window is not None:

@@ -48,12 +48,13 @@ _FASTEST = 480  # frames per second; a higher rate in a header is a clock's, not
 
 @dataclass
 class Tally:
-    """Counts of one reading, growing as it goes."""
+    """Counts of one reading, growing as it goes. Missing frames were wanted and decoded, but did not come out."""
 
     packets_decoded: int = 0
     packets_bad: int = 0
     frames_decoded: int = 0
     frames_corrupt: int = 0
+    frames_missing: int = 0
     first_problem: str | None = None
 
     def note(self, problem: object) -> None:
@@ -221,16 +222,6 @@ def decode_packet(context: Decoder, packet: "VideoPacket | None", tally: Tally) 
             tally.frames_corrupt += 1
             tally.note("the decoder marked a frame corrupt")
         yield frame
-
-
-def lone_context(context: Decoder) -> Decoder:
-    """A decoder for the same stream with a single thread."""
-    alone = av.CodecContext.create(context.codec.name, "r")
-    assert isinstance(alone, VideoCodecContext)
-    alone.extradata = context.extradata
-    alone.options = dict(context.options)
-    alone.thread_count = 1
-    return alone
 
 
 def display_matrix(frame: DecodedFrame) -> npt.NDArray[np.int32] | None:

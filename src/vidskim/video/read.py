@@ -142,9 +142,9 @@ def _iterate(settings: Settings, block: int) -> Iterator[Clip]:
 
 
 def _surely(job: Job, *, block: int) -> Iterator[Clip]:
-    """As `decode_clips`, but from where damage is met in a shortened decoding, everything is decoded after all.
+    """As `decode_clips`, but once damage is met, one thread decodes everything after all.
 
-    A decoder fills damage from the frames it has, so with fewer frames it would fill it otherwise, and worse.
+    A decoder fills damage from the frames it has, so frames left out and the number of threads would show.
     """
     given = 0
     try:
@@ -157,9 +157,8 @@ def _surely(job: Job, *, block: int) -> Iterator[Clip]:
         if not job.is_unsure:
             raise
     if job.is_unsure:
-        # The Clips before had no motion, so the rest has none.
-        settings, rest = replace(job.settings, motion=False), job.targets[given:]
-        yield from decode_clips(_job(settings, job.index, rest, straight=True), block=block)
+        settings = replace(job.settings, motion=job.with_motion, threads=1)
+        yield from decode_clips(_job(settings, job.index, job.targets[given:], straight=True), block=block)
 
 
 def _plan(settings: Settings) -> Job:
