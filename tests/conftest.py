@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+# the tests' tensors are tiny: threads only wait for each other
+torch.set_num_threads(1)
+
 
 @pytest.fixture
 def generator() -> torch.Generator:
