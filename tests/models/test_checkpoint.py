@@ -242,6 +242,15 @@ def test_folded_towers_give_the_same(folder: Path, ids: Tensor, generator: torch
         torch.testing.assert_close(text(ids), build_text(checkpoint)(ids), atol=1e-6, rtol=1e-5)
 
 
+def test_buffers_of_older_files_are_known(folder: Path) -> None:
+    before = read_checkpoint(folder)
+    places = {
+        f"{tower}_model.embeddings.position_ids": torch.arange(17)[None] for tower in ("vision", "text")
+    }
+    change(folder, lambda state: state.update({name: value.clone() for name, value in places.items()}))
+    assert read_checkpoint(folder).weights_hash == before.weights_hash
+
+
 def test_there_is_no_text_tower_in_a_vit(save: Save) -> None:
     config = transformers.ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32)
     checkpoint = read_checkpoint(save(transformers.ViTModel(config)))
