@@ -165,7 +165,7 @@ class _Flow:
             try:
                 result = next(stream, None)
             except Exception as error:
-                if error is self._fatal:
+                if error is self._fatal or isinstance(error, SettingsError):  # no video is to blame
                     raise
                 raise _EncodeError from error
             finally:

@@ -144,9 +144,9 @@ def _ending(id: str, health: Health | None, kind: str = "", message: str = "") -
 def describe_failure(error: Exception) -> tuple[str, str]:
     """A stable code and one line for why a video failed."""
     if isinstance(error, VideoError):
-        return error.kind, str(error)
+        return error.kind, str(error).removeprefix(f"{error.path}: ")
     if isinstance(error, OSError):
-        return "cannot_open", f"{error.filename or ''}: {error.strerror or error}"
+        return "cannot_open", error.strerror or str(error)
     return "unexpected", f"{type(error).__name__}: {error}"
 
 
