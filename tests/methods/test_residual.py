@@ -58,7 +58,7 @@ def test_the_residual_token_matters(trunk: VisionTransformer) -> None:
     for bias in (0.0, 1.0):
         tokenizer = ResidualTokenizer(dim=16, width=32).requires_grad_(False)
         torch.nn.init.zeros_(tokenizer[0].weight)
-        torch.nn.init.constant_(tokenizer[0].bias, bias)
+        tokenizer[0].bias.copy_(bias * torch.linspace(-1, 1, 32))
         method = Residual(tokenizer=tokenizer, std=torch.ones(3), select="center")
         outputs.append(method.encode(trunk, [segment(3)])[0].vectors)
     assert torch.equal(outputs[0][0], outputs[1][0])

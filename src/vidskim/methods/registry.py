@@ -1,13 +1,15 @@
 """Methods by name, built from settings that are checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any
 
-from vidskim.errors import SettingsError, unknown_name
+import torch
+
+from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.methods.baseline import Copy, Full, Interpolate
 from vidskim.methods.frames import FrameMethod
-from vidskim.methods.residual import Residual
+from vidskim.methods.residual import Residual, ResidualTokenizer
 from vidskim.methods.reuse import Reuse
 
 METHODS: dict[str, type[FrameMethod]] = {
@@ -64,6 +66,35 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
         )
     own = {field.name for field in fields(METHODS[name])}  # type: ignore[arg-type]
     return METHODS[name](**settings, **{key: part for key, part in parts.items() if key in own})
+
+
+def make_method(
+    name: str,
+    settings: Mapping[str, object],
+    *,
+    std: Sequence[float],
+    tokenizer: ResidualTokenizer | None,
+    model: str,
+) -> FrameMethod:
+    """A method for a model.
+
+    Args:
+        name: one of `METHODS`.
+        settings: by name; what is missing takes its default.
+        std: the preparation's standard deviation [3].
+        tokenizer: the model's residual tokenizer, or None.
+        model: its description, for the error.
+
+    Raises:
+        SettingsError: unknown method or setting, or a value of the wrong type or range.
+        CheckpointError: "residual" without a tokenizer.
+    """
+    if name == Residual.name and tokenizer is None:
+        raise CheckpointError(
+            f"{model} has no residual tokenizer, which method='residual' needs. Distil one with "
+            "`vidskim train distill`, or use method='reuse', which needs no training"
+        )
+    return build_method(name, settings, {"std": torch.tensor(std), "tokenizer": tokenizer})
 
 
 def method_settings(method: FrameMethod) -> dict[str, object]:

@@ -12,6 +12,8 @@ from torch import Tensor
 from vidskim.errors import CheckpointError
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.frames import Anchor, Encoded, FrameMethod, Segment
+from vidskim.methods.registry import make_method, method_settings
+from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer, unit
@@ -68,6 +70,34 @@ class VideoEncoder:
     def needs_motion(self) -> bool:
         """Whether the method makes use of codec motion vectors."""
         return self.method.needs_motion
+
+    def with_method(
+        self, name: str, *, tokenizer: ResidualTokenizer | None = None, **settings: object
+    ) -> "VideoEncoder":
+        """The same weights behind another method.
+
+        Args:
+            name: as `load_model`'s method.
+            tokenizer: for "residual"; default this encoder's own, if its method has one.
+            **settings: of the method.
+
+        Raises:
+            CheckpointError: "residual" without a tokenizer.
+            SettingsError: an unknown method or setting, or a value out of range.
+        """
+        tokenizer = tokenizer or getattr(self.method, "tokenizer", None)
+        method = make_method(
+            name, settings, std=self.preparation.std, tokenizer=tokenizer, model=self.fingerprint.model
+        )
+        fingerprint = replace(self.fingerprint, method=name, settings=method_settings(method))
+        return VideoEncoder(
+            self.trunk,
+            method,
+            preparation=self.preparation,
+            fingerprint=fingerprint,
+            text=self.text,
+            tokenizer=self.tokenizer,
+        )
 
     @overload
     def encode(self, clip: Clip, *, trace: Literal[False] = False) -> Features: ...

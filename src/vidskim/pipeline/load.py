@@ -8,7 +8,7 @@ import torch
 
 from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.fingerprint import Fingerprint
-from vidskim.methods.registry import build_method, method_settings
+from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
 from vidskim.models.tokenizer import Tokenizer
@@ -52,10 +52,14 @@ def load_model(
     place, kind = torch_device(device), torch_dtype(dtype, torch_device(device))
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
-    parts: dict[str, object] = {"std": torch.tensor(checkpoint.preparation.std)}
-    if method == "residual":
-        parts["tokenizer"] = _residual_tokenizer(checkpoint).to(place, kind)
-    frame_method = build_method(method, settings, parts)
+    residual = _residual_tokenizer(checkpoint)
+    frame_method = make_method(
+        method,
+        settings,
+        std=checkpoint.preparation.std,
+        tokenizer=None if residual is None else residual.to(place, kind),
+        model=checkpoint.description,
+    )
     fingerprint = Fingerprint(
         model=checkpoint.description,
         weights=checkpoint.weights_hash,
@@ -114,13 +118,10 @@ def cpu_has_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer:
+def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer | None:
     state = checkpoint.residual_state
     if state is None:
-        raise CheckpointError(
-            f"{checkpoint.description} has no residual tokenizer, which method='residual' needs. Distil one with "
-            "`vidskim train distill`, or use method='reuse', which needs no training"
-        )
+        return None
     depth = sum(name.endswith(".weight") for name in state)
     tokenizer = ResidualTokenizer(dim=checkpoint.vision.dim, width=checkpoint.vision.width, depth=depth)
     wanted = tokenizer.state_dict()
