@@ -12,7 +12,7 @@ from torch import Tensor
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.layouts.clip import HF_CLIP, OPENAI, OPENAI_RESIDUAL
 from vidskim.models.layouts.configure import configure_text, configure_vision
-from vidskim.models.layouts.layout import Layout, Problems, find_unexpected, translate
+from vidskim.models.layouts.layout import Layout, Problems, find_unexpected, is_finite, translate
 from vidskim.models.layouts.measure import (
     complete_positions,
     measure_text,
@@ -225,7 +225,7 @@ def _residual_state(state: dict[str, Tensor], path: Path) -> dict[str, Tensor] |
     """ResidualViT's tokenizer, under its own names."""
     prefix = OPENAI_RESIDUAL
     found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    if broken := [name for name, value in found.items() if not torch.isfinite(value).all()]:
+    if broken := [name for name, value in found.items() if not is_finite(value)]:
         raise CheckpointError(
             f"{path}: NaN or infinite values in the residual tokenizer: {', '.join(broken)}"
         )

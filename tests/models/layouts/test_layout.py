@@ -7,7 +7,14 @@ import torch
 
 from vidskim.models.checkpoint import LAYOUTS
 from vidskim.models.layouts.clip import HF_CLIP, OPENAI
-from vidskim.models.layouts.layout import Problems, find_unexpected, restore, stored_names, translate
+from vidskim.models.layouts.layout import (
+    Problems,
+    find_unexpected,
+    is_finite,
+    restore,
+    stored_names,
+    translate,
+)
 from vidskim.models.layouts.vit import TIMM_DINOV2
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer
@@ -105,3 +112,17 @@ def test_a_projection_the_wrong_way_round_is_seen() -> None:
 def test_known_and_unknown_leftovers() -> None:
     state = dict.fromkeys(("logit_scale", "visual.proj_head.0.bias", "visual.lora_a", "read"), torch.ones(1))
     assert find_unexpected(state, {"read"}, OPENAI.ignored) == ["visual.lora_a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "finite"),
+    [
+        ([1.0, -2.0], True),
+        ([3e38, 3e38, 1.0], True),  # their sum is not
+        ([float("inf"), float("-inf")], False),
+        ([1.0, float("nan")], False),
+    ],
+)
+def test_finite_values(values: list[float], finite: bool) -> None:
+    assert is_finite(torch.tensor(values)) is finite
+    assert is_finite(torch.tensor(values).bfloat16()) is finite
