@@ -11,7 +11,7 @@ from vidskim.errors import NoFramesError, SettingsError
 
 from .clip import Clip, Health
 from .container import DecodedFrame, Index, Tally, open_video
-from .decoder import HIDDEN_CODECS, Painter, decode_packets, draw_motion, orientation_of
+from .decoder import HIDDEN_CODECS, Painter, decode_packets, motion_drawer, orientation_of
 from .guard import Limits, check_memory
 from .motion import Map, MotionWindow
 from .plan import Plan
@@ -220,5 +220,5 @@ def _watched(
     orientation = None
     for ticks, frame in frames:
         orientation = orientation or orientation_of(frame)
-        window.add(draw_motion(frame, orientation))
+        window.add(motion_drawer(frame, orientation))
         yield ticks, frame

@@ -1,6 +1,6 @@
 """Packets to frames, frames to displayed RGB pixels and motion maps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +78,17 @@ def orientation_of(frame: DecodedFrame) -> Orientation:
     return Orientation() if matrix is None else Orientation.from_matrix(matrix)
 
 
-def draw_motion(frame: DecodedFrame, orientation: Orientation) -> Map:
-    """The frame's motion map, turned as it is displayed; zeros if the codec gave no vectors."""
-    vectors = motion_vectors(frame)
-    if vectors is None:
-        return np.zeros(orientation.size(*map_size(frame.height, frame.width)), np.float32)
-    drawn: Map = orientation.apply(draw_vectors(vectors, frame.height, frame.width))
-    return drawn
+def motion_drawer(frame: DecodedFrame, orientation: Orientation) -> Callable[[], Map]:
+    """A function that draws the frame's motion map, turned as it is displayed; zeros if the codec gave no vectors."""
+    vectors, y, x = motion_vectors(frame), frame.height, frame.width
+
+    def draw() -> Map:
+        if vectors is None:
+            return np.zeros(orientation.size(*map_size(y, x)), np.float32)
+        drawn: Map = orientation.apply(draw_vectors(vectors, y, x))
+        return drawn
+
+    return draw
 
 
 class Painter:

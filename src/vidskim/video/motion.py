@@ -1,6 +1,9 @@
 """Where a video moves: the codec's own motion vectors as maps, or the difference between frames."""
 
 from collections import deque
+from collections.abc import Callable
+from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,21 +42,22 @@ def draw_vectors(vectors: np.ndarray, y: int, x: int) -> Map:
         float32 [my, mx].
     """
     rows, columns = map_size(y, x)
-    scale = np.maximum(vectors["motion_scale"].astype(np.float64), 1.0)
-    length = np.hypot(vectors["motion_x"], vectors["motion_y"]) / scale
-    total, count = np.zeros(rows * columns), np.zeros(rows * columns)
-    for width, height in np.unique(np.stack([vectors["w"], vectors["h"]]), axis=1).T.tolist():
-        same = (vectors["w"] == width) & (vectors["h"] == height)
-        left, top = vectors["dst_x"][same] - width / 2, vectors["dst_y"][same] - height / 2
-        for down in np.arange(min(CELL, height) / 2, height, CELL):
-            for right in np.arange(min(CELL, width) / 2, width, CELL):
-                row = np.floor((top + down) * rows / y).astype(np.int64)
-                column = np.floor((left + right) * columns / x).astype(np.int64)
-                inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-                cell = (row * columns + column)[inside]
-                total += np.bincount(cell, length[same][inside], rows * columns)
-                count += np.bincount(cell, minlength=rows * columns)
-    mean = total / np.maximum(count, 1.0)
+    size = rows * columns
+    length = np.hypot(vectors["motion_x"], vectors["motion_y"]) / np.maximum(vectors["motion_scale"], 1)
+    width, height = vectors["w"].astype(np.int32), vectors["h"].astype(np.int32)
+    # The middle of a block's first cell; a block of 16 pixels has a second one 8 further.
+    left = vectors["dst_x"] - width // 2 + np.minimum(width, CELL) // 2
+    top = vectors["dst_y"] - height // 2 + np.minimum(height, CELL) // 2
+    cells, lengths = [], []
+    for down, right in ((0, 0), (0, CELL), (CELL, 0), (CELL, CELL)):
+        row, column = (top + down) * rows // y, (left + right) * columns // x
+        covered = (height > down) & (width > right)
+        covered &= (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        cells.append((row * columns + column)[covered])
+        lengths.append(length[covered])
+    cell = np.concatenate(cells)
+    total = np.bincount(cell, np.concatenate(lengths), size)
+    mean = total / np.maximum(np.bincount(cell, minlength=size), 1)
     return mean.reshape(rows, columns).astype(np.float32)
 
 
@@ -61,14 +65,14 @@ class MotionWindow:
     """Sums of maps around some frames of a stream, holding no more maps than the window needs."""
 
     def __init__(self) -> None:
-        self._maps: deque[Map] = deque(maxlen=2 * REACH + 2)
+        self._maps: deque[Callable[[], Map]] = deque(maxlen=2 * REACH + 2)
         self._count = 0
         self._asked: deque[int] = deque()
         self._sums: dict[int, Map] = {}
 
-    def add(self, motion: Map) -> None:
-        """Append the map of the next native frame."""
-        self._maps.append(motion)
+    def add(self, draw: Callable[[], Map]) -> None:
+        """Append the next native frame; its map is drawn once, and only if a window needs it."""
+        self._maps.append(cache(draw))
         self._count += 1
         while self._asked and self._asked[0] + REACH < self._count:
             self._sum_next()
@@ -96,7 +100,7 @@ class MotionWindow:
         frame = self._asked.popleft()
         oldest = self._count - len(self._maps)
         first = max(frame - REACH - oldest, 0)
-        window = list(self._maps)[first : frame + REACH + 1 - oldest]
+        window = [draw() for draw in islice(self._maps, first, frame + REACH + 1 - oldest)]
         self._sums[frame] = np.sum(window, axis=0, dtype=np.float32)
 
 
