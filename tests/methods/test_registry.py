@@ -4,17 +4,28 @@ import pytest
 import torch
 
 from vidskim.errors import SettingsError
-from vidskim.methods.registry import METHODS, build_method, method_settings
+from vidskim.methods.registry import METHODS, build_method, method_settings, setting_fields
+from vidskim.methods.residual import ResidualTokenizer
 
-PARTS = {"std": torch.ones(3), "tokenizer": torch.nn.Identity()}
+PARTS = {"std": torch.ones(3), "tokenizer": ResidualTokenizer(dim=4, width=8)}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_builds_with_defaults_and_names_its_settings(name: str) -> None:
     method = build_method(name, {}, PARTS)
     assert method.name == name
-    rebuilt = build_method(name, {k: v for k, v in method_settings(method).items() if v is not None}, PARTS)
-    assert method_settings(rebuilt) == method_settings(method)
+    settings = method_settings(method)
+    given = {key: settings[key] for key in setting_fields(name) if settings[key] is not None}
+    assert method_settings(build_method(name, given, PARTS)) == settings
+
+
+def test_two_residual_tokenizers_are_told_apart() -> None:
+    settings = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        parts = PARTS | {"tokenizer": ResidualTokenizer(dim=4, width=8)}
+        settings.append(method_settings(build_method("residual", {}, parts)))
+    assert settings[0]["tokenizer"] != settings[1]["tokenizer"]
 
 
 @pytest.mark.parametrize(

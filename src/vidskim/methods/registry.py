@@ -11,6 +11,7 @@ from vidskim.methods.baseline import Copy, Full, Interpolate
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.residual import Residual, ResidualTokenizer
 from vidskim.methods.reuse import Reuse
+from vidskim.models.weights import hash_weights
 
 METHODS: dict[str, type[FrameMethod]] = {
     method.name: method for method in (Full, Copy, Interpolate, Residual, Reuse)
@@ -98,5 +99,8 @@ def make_method(
 
 
 def method_settings(method: FrameMethod) -> dict[str, object]:
-    """The settings a method was built with, for a fingerprint."""
-    return {name: getattr(method, name) for name in setting_fields(method.name)}
+    """What a method was built with, for a fingerprint: its settings and the hash of its trained part."""
+    settings = {name: getattr(method, name) for name in setting_fields(method.name)}
+    if isinstance(method, Residual):
+        settings["tokenizer"] = hash_weights(method.tokenizer.state_dict())
+    return settings

@@ -69,8 +69,9 @@ def load_model(
     )
     vision_config, vision_state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
     text = None
-    if checkpoint.text is not None:
-        text = build_text(checkpoint).to(place, kind)
+    if checkpoint.text is not None and checkpoint.text_state is not None:
+        text_config, text_state = fold_quick_gelu(checkpoint.text, checkpoint.text_state)
+        text = build_text(checkpoint, config=text_config, state=text_state).to(place, kind)
     return VideoEncoder(
         build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind),
         frame_method,

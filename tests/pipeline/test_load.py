@@ -1,0 +1,92 @@
+"""load_model: settings, devices and types, and errors that say what to do."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from vidskim.errors import CheckpointError, SettingsError
+from vidskim.pipeline.load import cpu_has_bfloat16, load_model, torch_device, torch_dtype
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "residualvit_weights.safetensors"
+CONFIG = {"heads": 4}
+
+
+def test_auto_takes_the_fast_type_of_the_device() -> None:
+    expected = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    assert torch_dtype("auto", torch.device("cpu")) == expected
+    assert torch_dtype("auto", torch.device("cuda")) == torch.bfloat16
+    assert torch_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_are_loaded_in_the_asked_type(clip_folder: Path, dtype: str) -> None:
+    model = load_model(clip_folder, dtype=dtype, device="cpu")
+    assert model.dtype == getattr(torch, dtype)
+    assert model.text is not None
+    assert model.text.positions.dtype == model.dtype
+
+
+def test_the_fingerprint_ignores_type_and_knows_the_weights(clip_folder: Path, tmp_path: Path) -> None:
+    one = load_model(clip_folder, dtype="float32", device="cpu").fingerprint
+    assert one == load_model(clip_folder, dtype="bfloat16", device="cpu").fingerprint
+    weights = clip_folder / "model.safetensors"
+    tensors = load_file(weights)
+    name = next(name for name in tensors if name.startswith("vision_model") and name.endswith("fc1.weight"))
+    tensors[name][0, 0] += 1
+    save_file(tensors, weights)
+    other = load_model(clip_folder, dtype="float32", device="cpu").fingerprint
+    assert other.weights != one.weights
+    assert other.digest != one.digest
+
+
+def test_image_size_interpolates_positions(clip_folder: Path) -> None:
+    model = load_model(clip_folder, image_size=48, dtype="float32", device="cpu")
+    assert model.encode_pixels(torch.zeros(1, 3, 48, 48)).vectors.shape == (1, 16)
+    assert model.preparation.size == 48
+
+
+def test_residual_without_a_tokenizer_names_the_ways_out(clip_folder: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"vidskim train distill.*method='reuse'"):
+        load_model(clip_folder, method="residual")
+
+
+def test_a_deep_residual_tokenizer_is_read_from_the_checkpoint(tmp_path: Path) -> None:
+    state = load_file(FIXTURE)
+    generator = torch.Generator().manual_seed(0)
+    state["projection_residual_feature.2.weight"] = torch.randn(64, 64, generator=generator)
+    state["projection_residual_feature.2.bias"] = torch.randn(64, generator=generator)
+    save_file(state, tmp_path / "deep.safetensors")
+    deep = load_model(
+        tmp_path / "deep.safetensors", method="residual", config=CONFIG, device="cpu", dtype="float32"
+    )
+    plain = load_model(FIXTURE, method="residual", config=CONFIG, device="cpu", dtype="float32")
+    frames = torch.randn(3, 3, 112, 112, generator=generator)
+    a, b = deep.encode_pixels(frames), plain.encode_pixels(frames)
+    torch.testing.assert_close(a.vectors[0], b.vectors[0])
+    assert not torch.allclose(a.vectors[1], b.vectors[1], atol=1e-3)
+    assert a.macs == b.macs + 2 * 64 * 64
+
+
+def test_a_residual_tokenizer_of_another_width_is_named(tmp_path: Path) -> None:
+    state = load_file(FIXTURE)
+    state["projection_residual_feature.0.weight"] = torch.zeros(64, 48)
+    save_file(state, tmp_path / "wrong.safetensors")
+    with pytest.raises(CheckpointError, match=r"feature width 32, token width 64\): 0.weight"):
+        load_model(tmp_path / "wrong.safetensors", method="residual", config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "reuze"}, "Did you mean 'reuse'"),
+        ({"method": "reuse", "keeep": 0.1}, "Did you mean 'keep'"),
+        ({"dtype": "float8"}, "allowed: auto, bfloat16, float16, float32"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"image_size": 50}, "not a multiple of the patch side 8"),
+    ],
+)
+def test_bad_options_are_named(clip_folder: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_model(clip_folder, **options)
