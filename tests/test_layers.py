@@ -160,8 +160,8 @@ def oversized(relative: str, path: Path, tree: ast.Module) -> list[str]:
 
 
 def test_every_file_is_seen() -> None:
-    assert len(SOURCES) >= 20
-    assert len(OTHERS) >= 8
+    assert len(SOURCES) >= 60
+    assert len(OTHERS) >= 35
     rooms = {relative.split("/")[0].removesuffix(".py") for relative in SOURCES}
     assert rooms - {"__init__"} <= set(STEP), "a new room needs its step in LADDER"
     assert {"errors", "fingerprint", "video", "models", "methods", "pipeline", "cli"} <= rooms
@@ -171,7 +171,7 @@ def test_every_file_is_seen() -> None:
 
 def test_imports_point_down_the_ladder() -> None:
     pairs = arrows()
-    assert len(pairs) >= 20
+    assert len(pairs) >= 150
     assert wrong_arrows(pairs) == []
 
 
@@ -248,7 +248,7 @@ def test_only_reading_and_writing_know_the_decoder() -> None:
 def test_tests_mirror_the_source_tree() -> None:
     """tests/video/test_read.py, or tests/video/test_read_damage.py, is about src/vidskim/video/read.py."""
     tests = [path.relative_to(TESTS) for path in python_files(TESTS) if path.name.startswith("test_")]
-    assert len(tests) >= 6
+    assert len(tests) >= 30
     for path in tests:
         if path.as_posix() in UNMIRRORED or path.parts[0] == "laws":
             continue

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from vidskim.errors import SettingsError
+from vidskim.errors import SettingsError, VidskimError
 from vidskim.pipeline import files
 from vidskim.pipeline.files import FORMATS, FeatureFile, output_paths, read_features, write_features
 
@@ -100,6 +100,14 @@ def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="I/O error"):
         write_features(make_record(2), out=tmp_path, name="x", format="safetensors")
     assert (tmp_path / "x.safetensors").read_bytes() == before
+
+
+def test_a_folder_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    refusal = pytest.raises(VidskimError, match=r"another extraction is writing to .*\(--out\)")
+    with files.locked(tmp_path), refusal, files.locked(tmp_path):
+        pass
+    with files.locked(tmp_path):
+        pass
 
 
 def test_records_are_checked() -> None:

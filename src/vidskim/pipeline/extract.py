@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from vidskim.errors import SettingsError, VidskimError
 from vidskim.fingerprint import Fingerprint
 from vidskim.pipeline.features import Features
-from vidskim.pipeline.files import output_paths
+from vidskim.pipeline.files import locked, output_paths
 from vidskim.pipeline.ledger import ExtractReport, Ledger, Progress
 from vidskim.pipeline.reader import Ending, Item, Reader
 from vidskim.pipeline.resume import Agenda, Run, make_agenda, remove_partial_files
@@ -74,19 +74,15 @@ def extract(
     ledger = Ledger(out, run=run, format=format, dtype=dtype, listed=len(sources), on_progress=on_progress)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        remove_partial_files(sources, out=out, format=format)
-        for source in agenda.todo:  # from here on, an output that is there is right
-            output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
-        ledger.open(sources, agenda)
-        reader = Reader(
-            agenda.todo,
-            read=partial(read, fps=fps, motion=encoder.needs_motion),
-            encoder=encoder,
-            times=ledger.times,
-        )
-        with reader:
-            _Flow(encoder, ledger).run(iter(reader))
-        return ledger.close()
+        with locked(out):
+            remove_partial_files(sources, out=out, format=format)
+            for source in agenda.todo:  # from here on, an output that is there is right
+                output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
+            ledger.open(sources, agenda)
+            reading = partial(read, fps=fps, motion=encoder.needs_motion)
+            with Reader(agenda.todo, read=reading, encoder=encoder, times=ledger.times) as reader:
+                _Flow(encoder, ledger).run(iter(reader))
+            return ledger.close()
     except OSError as error:
         where, why = error.filename or out, error.strerror or error
         raise VidskimError(

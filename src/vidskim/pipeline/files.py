@@ -6,6 +6,7 @@ npy: NAME.npy (features), NAME.times.npy, and NAME.json (metadata, and kinds as 
 without NAME.json the other two do not count.
 """
 
+import errno
 import json
 import os
 import struct
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vidskim.errors import unknown_name
+from vidskim.errors import VidskimError, unknown_name
 
 FORMATS = ("npy", "safetensors")
 KIND_CODES = {"P": 0, "I": 1}
@@ -84,6 +85,30 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second process from writing to a folder. The lock ends with the process, however that ends.
+
+    Raises:
+        VidskimError: another process holds it.
+    """
+    if os.name == "nt":
+        yield
+        return
+    import fcntl
+
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            remedy = "wait for it, or use another folder (--out)"
+            raise VidskimError(f"another extraction is writing to {folder}; {remedy}") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks goes without
+                raise
+        yield
 
 
 def output_paths(out: Path, name: str, format: str) -> list[Path]:
