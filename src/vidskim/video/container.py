@@ -198,7 +198,8 @@ def read_index(path: str | os.PathLike[str], limits: Limits) -> Index:
             rough_gap=round(1 / ((info.frame_rate or 25.0) * tick)),
             pts_are_display_times=not reordered,
         )
-        start_s = float((stream.start_time or 0) * tick)
+        # Matroska's duration counts from 0, not from the first frame; a stream's own counts from its start.
+        start_s = float((stream.start_time or 0) * tick) if stream.duration else 0.0
         expected = None if info.duration_s is None else start_s + info.duration_s
     if not len(timeline.shown):
         return Index(info, timeline, False, expected, tally)
