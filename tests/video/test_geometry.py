@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from vidskim.errors import SettingsError
+from vidskim.video.geometry import Orientation, centre_box, fit_short_side
+
+
+def test_the_longer_side_is_rounded_down():
+    assert fit_short_side(720, 1280, 224) == (224, 398)
+    assert fit_short_side(1280, 720, 224) == (398, 224)
+    assert fit_short_side(100, 100, 7) == (7, 7)
+    with pytest.raises(SettingsError, match="received 0"):
+        fit_short_side(10, 10, 0)
+
+
+def test_the_crop_rounds_half_to_even():
+    assert centre_box(224, 397, 224) == (0, 86, 224, 310)  # 86.5 -> 86
+    assert centre_box(224, 399, 224) == (0, 88, 224, 312)  # 87.5 -> 88
+    with pytest.raises(SettingsError, match="a crop of 224 does not fit in a frame of 300x200 pixels"):
+        centre_box(200, 300, 224)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_matrix_turn_and_mirror_agree(turns, mirror):
+    array = np.arange(12).reshape(3, 4)
+    expected = np.rot90(array, -turns)
+    matrix = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][turns]
+    a, b, c, d = matrix
+    if mirror:
+        expected, a, c = expected[:, ::-1], -a, -c
+    full = np.array([a, b, 0, c, d, 0, 0, 0, 16384], np.int32) << 16
+    turn = Orientation.from_matrix(full)
+    np.testing.assert_array_equal(turn.apply(array), expected)
+    assert (turn.rotation, turn.mirrored) == (90 * turns, mirror)
+    assert turn.size(3, 4) == expected.shape
+
+
+def test_slanted_matrices_take_the_nearest_quarter_turn():
+    slanted = np.array([60000, 20000, 0, -20000, 60000, 0, 0, 0, 2**30], np.int32)
+    assert Orientation.from_matrix(slanted) == Orientation()
