@@ -58,11 +58,7 @@ def measure(
     """Family -> (curve, settings, clip -> fidelity)."""
     torch.manual_seed(0)
     config = encoder.trunk.config
-    tokenizer = (
-        ResidualTokenizer(dim=config.dim, width=config.width)
-        .to(encoder.device, encoder.dtype)
-        .requires_grad_(False)
-    )
+    tokenizer = ResidualTokenizer(dim=config.dim, width=config.width).to(encoder.device).requires_grad_(False)
     prepared = {name: encoder.prepare(clip) for name, clip in clips.items()}
     full = {name: encoder.encode_pixels(p.pixels, times_s=p.times_s) for name, p in prepared.items()}
     results = defaultdict(list)

@@ -41,6 +41,15 @@ def test_the_fingerprint_ignores_type_and_knows_the_weights(clip_folder: Path, t
     assert other.digest != one.digest
 
 
+def test_the_residual_fingerprint_ignores_type_too() -> None:
+    prints = [
+        load_model(FIXTURE, method="residual", config=CONFIG, device="cpu", dtype=dtype).fingerprint
+        for dtype in ("float32", "bfloat16")
+    ]
+    assert prints[0] == prints[1]
+    assert "tokenizer" in prints[0].settings
+
+
 def test_image_size_interpolates_positions(clip_folder: Path) -> None:
     model = load_model(clip_folder, image_size=48, dtype="float32", device="cpu")
     assert model.encode_pixels(torch.zeros(1, 3, 48, 48)).vectors.shape == (1, 16)

@@ -43,7 +43,7 @@ class Residual(FrameMethod):
     """The residual token carries what the dropped patches would have said.
 
     Args:
-        tokenizer: distilled for the backbone; turns an I-feature into the residual token.
+        tokenizer: distilled for the backbone; turns an I-feature into the residual token. Stays in float32.
         std: the preparation's standard deviation [3].
         interleave: P-frames for each I-frame, N.
         keep, threshold, select, seed: see `Budget`.
@@ -91,7 +91,7 @@ class Residual(FrameMethod):
             tokens = trunk.config.prefix + 1 + count
             for rows in batches((counts == count).nonzero()[:, 0], tokens, pixels.device):
                 x = trunk.embed(pixels[layout.between[rows]], kept[rows, :count].to(pixels.device))
-                token = self.tokenizer(anchors.vectors[layout.previous[rows]].to(trunk.dtype))
+                token = self.tokenizer(anchors.vectors[layout.previous[rows]]).to(trunk.dtype)
                 vectors[rows] = unit(trunk(x, InsertToken(token)))
         return Between(vectors, kept, scores)
 

@@ -57,7 +57,7 @@ def load_model(
         method,
         settings,
         std=checkpoint.preparation.std,
-        tokenizer=None if residual is None else residual.to(place, kind),
+        tokenizer=None if residual is None else residual.to(place),
         model=checkpoint.description,
     )
     fingerprint = Fingerprint(
