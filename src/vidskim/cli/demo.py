@@ -108,7 +108,7 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     stages = ("decode", "prepare", "encode", "write")
-    headings = ("method", "frames", "cosine", "MACs", *stages, "frames/s", "slowest")
+    headings = ("method", "cosine", "MACs", *stages, "frames/s", "limit")
     table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for row in rows:
         cosine = "" if row["cosine"] is None else f"{row['cosine']:.3f}"
