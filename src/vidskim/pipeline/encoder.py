@@ -29,6 +29,7 @@ GPU_FRAMES = 512
 # What recorded keys and values of one batch may take.
 CONTEXT_BYTES = 1 << 30
 PREPARE_FRAMES = 64
+TEXT_BATCH = 256
 
 
 class VideoEncoder:
@@ -185,7 +186,7 @@ class VideoEncoder:
             )
         ids = self.tokenizer.encode(list(texts), self.text.config.context).to(self.device)
         with torch.inference_mode():
-            return unit(self.text(ids)).cpu()
+            return torch.cat([unit(self.text(part)).cpu() for part in torch.split(ids, TEXT_BATCH)])
 
     def prepare(self, clip: Clip) -> Prepared:
         """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid."""
