@@ -49,6 +49,7 @@ class Job:
         targets: timestamps of the wanted frames, ticks.
         with_motion: every frame is decoded, and the codec has motion vectors.
         tally: counts, growing with the reading.
+        given_until: ticks of the last frame that was given already, or None.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class Job:
     plan: Plan
     with_motion: bool
     tally: Tally
+    given_until: int | None = None
 
     @property
     def threads(self) -> int:
@@ -115,10 +117,11 @@ def decode_clips(job: Job, *, block: int) -> Iterator[Clip]:
             part = None
         part = part or _Part(job, min(block, left), picture.pixels.shape)
         part.add(picture, motion)
-    if part is None:
+    if part is None and job.given_until is None:
         problem = job.tally.first_problem or "the decoder gave none"
         raise NoFramesError(f"no frames ({problem})", path=job.settings.path)
-    yield part.clip()
+    if part is not None:
+        yield part.clip()
 
 
 def _with_motion(job: Job) -> Iterator[tuple[_Picture, Map | None]]:
@@ -191,7 +194,10 @@ def _wanted(frames: Iterator[tuple[int, DecodedFrame]], job: Job) -> Iterator[tu
     request, targets = job.settings.request, job.targets
     if request.is_span:
         return keep_span(frames, int(targets[0]), int(targets[-1]), most=len(targets))
-    return pick_frames(frames, targets, repeat=request.times_s is not None)
+    picked = pick_frames(frames, targets, repeat=request.times_s is not None)
+    if job.given_until is None or request.times_s is not None:
+        return picked
+    return (wanted for wanted in picked if wanted[0] > job.given_until)
 
 
 def _timed(frames: Iterator[DecodedFrame], job: Job) -> Iterator[tuple[int, DecodedFrame]]:

@@ -146,19 +146,26 @@ def _surely(job: Job, *, block: int) -> Iterator[Clip]:
 
     A decoder fills damage from the frames it has, so frames left out and the number of threads would show.
     """
-    given = 0
+    given, last = 0, None
     try:
         for clip in decode_clips(job, block=block):
             if job.is_unsure:
                 break
             given += len(clip)
+            last = round(clip.times_s[-1] / job.index.timeline.tick_s)
             yield clip
     except NoFramesError:
         if not job.is_unsure:
             raise
-    if job.is_unsure:
+    if not job.is_unsure:
+        return
+    rest = job.targets[given:]
+    if last is not None and job.settings.request.times_s is None:
+        rest = job.targets[job.targets > last]  # a lost frame was not given, so counting would be wrong
+    if len(rest):
         settings = replace(job.settings, motion=job.with_motion, threads=1)
-        yield from decode_clips(_job(settings, job.index, job.targets[given:], straight=True), block=block)
+        again = replace(_job(settings, job.index, rest, straight=True), given_until=last)
+        yield from decode_clips(again, block=block)
 
 
 def _plan(settings: Settings) -> Job:
