@@ -59,6 +59,7 @@ def _demo(out: Path, *, seconds: float) -> Outcome:
         reports[method] = extract(clips, out / method, encoder, fps=3.0, overwrite=True)
         rows.append(_row(method, settings, out, reports))
     lines = [
+        f"{rows[0]['frames']} frames, three clips",
         _table(rows),
         f"files: {out}/METHOD/CLIP.mp4.safetensors, and manifest.jsonl beside them",
         _REMARK,
@@ -109,12 +110,12 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
 
     stages = ("decode", "prepare", "encode", "write")
     headings = ("method", "cosine", "MACs", *stages, "frames/s", "limit")
-    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         cosine = "" if row["cosine"] is None else f"{row['cosine']:.3f}"
         seconds = (f"{row['times'][stage + '_s']:.2f}" for stage in stages)
-        counts = (str(row["frames"]), cosine, f"{row['macs_share']:.0%}")
-        table.add_row(
-            row["method"], *counts, *seconds, f"{row['frames_per_s']:.1f}", row["times"]["limiting"]
-        )
+        rate, limiting = f"{row['frames_per_s']:.1f}", row["times"]["limiting"]
+        table.add_row(row["method"], cosine, f"{row['macs_share']:.0%}", *seconds, rate, limiting)
     return table
