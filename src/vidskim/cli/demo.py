@@ -105,12 +105,11 @@ def _p_frame_cosine(out: Path, method: str) -> float | None:
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":
-    from rich import box
     from rich.table import Table
 
     stages = ("decode", "prepare", "encode", "write")
     headings = ("method", "cosine", "MACs", *stages, "frames/s", "limit")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for row in rows:
