@@ -11,6 +11,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
+from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.variants import fold_quick_gelu
 from vidskim.pipeline.encoder import VideoEncoder
@@ -68,18 +69,22 @@ def load_model(
         settings=method_settings(frame_method),
     )
     vision_config, vision_state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
-    text = None
-    if checkpoint.text is not None and checkpoint.text_state is not None:
-        text_config, text_state = fold_quick_gelu(checkpoint.text, checkpoint.text_state)
-        text = build_text(checkpoint, config=text_config, state=text_state).to(place, kind)
+    text = _text_tower(checkpoint)
     return VideoEncoder(
         build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind),
         frame_method,
         preparation=checkpoint.preparation,
         fingerprint=fingerprint,
-        text=text,
+        text=None if text is None else text.to(place, kind),
         tokenizer=_tokenizer(checkpoint, tokenizer),
     )
+
+
+def _text_tower(checkpoint: Checkpoint) -> TextTransformer | None:
+    if checkpoint.text is None or checkpoint.text_state is None:
+        return None
+    config, state = fold_quick_gelu(checkpoint.text, checkpoint.text_state)
+    return build_text(checkpoint, config=config, state=state)
 
 
 def torch_device(name: str) -> torch.device:
