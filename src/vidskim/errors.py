@@ -20,7 +20,7 @@ VidskimError
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class VidskimError(Exception):
@@ -56,9 +56,10 @@ class NoFramesError(VideoError):
 
 
 class DamagedVideoError(VideoError):
-    """Raised in strict reading only: some packets were bad or the end is missing."""
+    """Raised in strict reading only: some packets were bad or the end is missing. `clip` holds what was read."""
 
     kind = "damaged"
+    clip: Any = None
 
 
 class VideoTooLargeError(VideoError):

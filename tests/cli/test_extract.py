@@ -109,6 +109,8 @@ def test_bad_videos_give_exit_3(capsys: pytest.CaptureFixture[str], folder: Path
     [
         (["--method", "resuse"], 2, "Did you mean 'reuse'"),
         (["--method", "reuse", "--set", "selct=center"], 2, "Did you mean 'select'"),
+        (["--config", "heds=3"], 2, "Did you mean 'heads'"),
+        (["--config", "heads"], 2, "--config takes name=value, got 'heads'"),
         (["--set", "keep"], 2, "--set takes name=value, got 'keep'"),
         (["--method", "reuse", "--keep", "0.5", "--set", "keep=0.4"], 2, "keep is given twice"),
         (["--method", "reuse", "--keep", "1.5"], 2, "1.5"),

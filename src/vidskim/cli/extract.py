@@ -26,6 +26,10 @@ def extract(
     keep: Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Compute patches that change more (reuse).")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="Another setting: name=value.")] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(help="What a bare state dict cannot tell, such as heads=3: name=value."),
+    ] = None,
     fps: Annotated[float, typer.Option(help="Frames per second to sample; 0 for every frame.")] = 3.0,
     format: Annotated[str, typer.Option(help="safetensors or npy.")] = "safetensors",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -56,8 +60,9 @@ def extract(
         from vidskim.pipeline.sources import list_videos, root_of
 
         listed = list_videos(videos)
-        settings = _settings(setting or [], interleave=interleave, keep=keep, threshold=threshold)
-        encoder = load_model(model, method=method, device=device, dtype=dtype, **settings)
+        settings = _pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold)
+        stated = _pairs("--config", config)
+        encoder = load_model(model, method=method, device=device, dtype=dtype, config=stated, **settings)
         options: dict[str, Any] = {"fps": fps or None, "format": format, "overwrite": overwrite}
         options["root"] = root_of(videos, listed)
         try:
@@ -71,13 +76,13 @@ def extract(
     run_verb(body, as_json=as_json)
 
 
-def _settings(pairs: list[str], **named: float | None) -> dict[str, Any]:
-    """Method settings from their own options and from name=value pairs."""
+def _pairs(option: str, pairs: list[str] | None, **named: float | None) -> dict[str, Any]:
+    """Settings from options of their own and from name=value pairs; values are read as JSON where they can be."""
     settings: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    for pair in pairs:
+    for pair in pairs or []:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise SettingsError(f"--set takes name=value, got {pair!r}")
+            raise SettingsError(f"{option} takes name=value, got {pair!r}")
         if name in settings:
             raise SettingsError(f"{name} is given twice")
         try:

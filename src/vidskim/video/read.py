@@ -215,5 +215,5 @@ def _check_damage(settings: Settings, health: Health, clip: Clip | None) -> None
     if not settings.strict or health.is_good:
         return
     error = DamagedVideoError(f"damaged {health.first_problem}", path=settings.path)
-    error.clip = clip  # type: ignore[attr-defined]
+    error.clip = clip
     raise error
