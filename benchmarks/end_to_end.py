@@ -29,9 +29,9 @@ from speed import write_clip
 import vidskim
 from vidskim.cli.samples import render_scene
 from vidskim.methods.residual import ResidualTokenizer
+from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.extract import extract
-from vidskim.pipeline.load import cpu_has_bfloat16
 from vidskim.video.write import write_video
 
 STAGES = ("decode", "prepare", "encode", "write")

@@ -25,10 +25,10 @@ from rich.table import Table
 import vidskim
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.export import save_checkpoint
+from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.models.text import TextTransformer
 from vidskim.models.variants import TextConfig, clip_vit
 from vidskim.models.vit import VisionTransformer
-from vidskim.pipeline.load import cpu_has_bfloat16
 
 SETTINGS = {"interleave": 2, "keep": 0.15}
 

@@ -8,6 +8,7 @@ from vidskim.evaluate.counter import count_macs
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import build_method
 from vidskim.methods.residual import ResidualTokenizer
+from vidskim.models.linear import pack_linears
 from vidskim.models.vit import VisionTransformer
 
 SETTINGS: dict[str, list[dict[str, object]]] = {
@@ -30,6 +31,7 @@ def test_closed_formula_agrees_with_the_count(
     name: str, settings: dict[str, object], dtype: torch.dtype
 ) -> None:
     trunk = VisionTransformer(CONFIG).eval().requires_grad_(False).to(dtype)
+    pack_linears(trunk)
     method = build(name, settings)
     results = []
     with torch.inference_mode():

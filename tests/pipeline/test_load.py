@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vidskim.errors import CheckpointError, SettingsError
-from vidskim.pipeline.load import cpu_has_bfloat16, load_model, torch_device, torch_dtype
+from vidskim.models.linear import cpu_has_bfloat16
+from vidskim.pipeline.load import load_model, torch_device, torch_dtype
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "residualvit_weights.safetensors"
 CONFIG = {"heads": 4}

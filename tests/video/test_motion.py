@@ -85,14 +85,14 @@ def test_patches_take_the_mean_of_the_cells_they_overlap():
         patch_motion(motion[0], (96, 96), Preparation(96, 96), (6, 8))
 
 
-def test_pixel_difference_is_the_mean_change_per_patch():
-    pixels = torch.zeros(3, 3, 8, 12)
+def test_pixel_difference_is_the_mean_change_per_patch_in_0_to_1():
+    pixels = torch.zeros(3, 3, 8, 8)
     pixels[1:, :, :4, :4] = 0.5
-    pixels[2, 0, 4:, 8:] = 0.3
-    difference = pixel_difference(pixels, (2, 3))
-    assert difference.shape == (3, 2, 3)
-    assert difference[0].abs().sum() == 0
-    torch.testing.assert_close(difference[1], torch.tensor([[0.5, 0, 0], [0, 0, 0]]))
-    torch.testing.assert_close(difference[2], torch.tensor([[0, 0, 0], [0, 0, 0.1]]))
-    with pytest.raises(SettingsError, match="a grid of 3x3 patches does not divide 8x12 pixels"):
-        pixel_difference(pixels, (3, 3))
+    pixels[2, 0, 4:, 4:] = 0.3
+    std = torch.tensor([0.2, 0.25, 0.5])
+    difference = pixel_difference(
+        pixels[1:] / std[:, None, None], pixels[:2] / std[:, None, None], std=std, grid=2
+    )
+    torch.testing.assert_close(difference, torch.tensor([[0.5, 0, 0, 0], [0, 0, 0, 0.1]]))
+    with pytest.raises(SettingsError, match="a grid of 3x3 patches does not divide 8x8 pixels"):
+        pixel_difference(pixels, pixels, std=std, grid=3)

@@ -44,7 +44,7 @@ def check_machine() -> Iterator[Check]:
     """Cores, memory, number formats, GPU."""
     import torch
 
-    from vidskim.pipeline.load import cpu_has_bfloat16
+    from vidskim.models.linear import cpu_has_bfloat16
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Check("cores", OK, f"{cores} usable, torch uses {torch.get_num_threads()} threads")

@@ -9,6 +9,7 @@ from torch import Tensor
 from vidskim.errors import SettingsError, unknown_name
 from vidskim.methods.frames import Layout, Segment, batches
 from vidskim.tokens import select as rules
+from vidskim.video.motion import pixel_difference
 
 SELECTIONS = ("random", "uniform", "center", "motion", "difference")
 TIE_NOISE = 1e-6
@@ -105,7 +106,7 @@ class Budget:
 
 
 def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Tensor, grid: int) -> Tensor:
-    """Mean absolute difference of two frames in every patch, with pixels back in 0..1.
+    """`pixel_difference` of many pairs of frames of one batch, some at a time.
 
     Args:
         pixels: normalised frames [t, 3, y, x].
@@ -117,12 +118,7 @@ def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Ten
     Returns:
         float32 [p, grid * grid] on the CPU.
     """
-    side = pixels.shape[-1] // grid
-    weight = (std / (3 * side * side)).to(pixels.device)
     out = torch.empty(len(frames), grid * grid)
     for rows in batches(torch.arange(len(frames)), grid * grid, pixels.device):
-        change = (pixels[frames[rows]] - pixels[others[rows]]).abs_()
-        # b c (gy p) (gx p) -> b c gy gx
-        cells = change.view(-1, 3, grid, side, grid, side).sum(dim=(3, 5))
-        out[rows] = torch.einsum("bcyx,c->byx", cells, weight).flatten(1).cpu()
+        out[rows] = pixel_difference(pixels[frames[rows]], pixels[others[rows]], std=std, grid=grid).cpu()
     return out

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidskim.models.linear import Linear
+
 # Logits of this many bytes stay in a core's share of the last-level cache.
 LOGITS_BYTES = 8 << 20
 
@@ -54,8 +56,8 @@ class Attention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} is not divisible by {heads} heads")
         self.width, self.heads = width, heads
-        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width, bias=qkv_bias)
+        self.out = Linear(width, width)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [b, h, n, k] of tokens [b, n, d], as views of one matrix product."""

@@ -1,26 +1,11 @@
 """One pre-norm transformer block, the same for every ViT and for text."""
 
-from collections.abc import Callable
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidskim.models.attention import Attention
+from vidskim.models.linear import Linear
 from vidskim.models.reduction import Reduction
-
-
-def quick_gelu(x: Tensor) -> Tensor:
-    """OpenAI CLIP's activation, x * sigmoid(1.702 x)."""
-    return x * torch.sigmoid(1.702 * x)
-
-
-def _silu(x: Tensor) -> Tensor:
-    return F.silu(x, inplace=not torch.is_grad_enabled())
-
-
-# "silu" is what `variants.fold_quick_gelu` turns "quick_gelu" into: half the memory traffic.
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu, "silu": _silu}
 
 
 class Mlp(nn.Module):
@@ -28,13 +13,12 @@ class Mlp(nn.Module):
 
     def __init__(self, *, width: int, hidden: int, activation: str) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-        self.activation = ACTIVATIONS[activation]
+        self.fc1 = Linear(width, hidden, activation=activation)
+        self.fc2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[b, n, d] -> [b, n, d]."""
-        out: Tensor = self.fc2(self.activation(self.fc1(x)))
+        out: Tensor = self.fc2(self.fc1(x))
         return out
 
 

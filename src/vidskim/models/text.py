@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from vidskim.models.block import Block
+from vidskim.models.linear import Linear
 from vidskim.models.reduction import CausalAttention
 from vidskim.models.variants import TextConfig
 
@@ -28,7 +29,7 @@ class TextTransformer(nn.Module):
             for _ in range(config.layers)
         )
         self.norm_post = nn.LayerNorm(d, eps=config.eps)
-        self.projection = nn.Linear(d, config.embed, bias=False)
+        self.projection = Linear(d, config.embed, bias=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids [b, n], padded after the end token, n up to the context -> features [b, embed], not normalised."""

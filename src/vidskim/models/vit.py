@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidskim.models.block import Block
+from vidskim.models.linear import Linear
 from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 
@@ -18,7 +19,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
-        self.patch = nn.Linear(3 * config.patch**2, d, bias=config.patch_bias)
+        self.patch = Linear(3 * config.patch**2, d, bias=config.patch_bias)
         self.class_token = nn.Parameter(torch.zeros(d))
         self.registers = nn.Parameter(torch.zeros(config.registers, d))
         # row 0 belongs to the class token, registers have none
@@ -37,7 +38,7 @@ class VisionTransformer(nn.Module):
             for _ in range(config.layers)
         )
         self.norm_post = nn.LayerNorm(d, eps=config.eps)
-        self.projection = nn.Linear(d, config.embed, bias=False) if config.embed else nn.Identity()
+        self.projection = Linear(d, config.embed, bias=False) if config.embed else nn.Identity()
 
     @property
     def dtype(self) -> torch.dtype:

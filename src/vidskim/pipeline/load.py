@@ -11,6 +11,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
+from vidskim.models.linear import cpu_has_bfloat16, pack_linears
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.variants import fold_quick_gelu
@@ -69,9 +70,11 @@ def load_model(
         settings=method_settings(frame_method),
     )
     vision_config, vision_state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
+    trunk = build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind)
+    pack_linears(trunk)
     text = _text_tower(checkpoint)
     return VideoEncoder(
-        build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind),
+        trunk,
         frame_method,
         preparation=checkpoint.preparation,
         fingerprint=fingerprint,
@@ -117,11 +120,6 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise unknown_name("dtype", name, ("auto", *DTYPES))
     return DTYPES[name]
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer | None:

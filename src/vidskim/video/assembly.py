@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vidskim.errors import NoFramesError, SettingsError
-
-from .clip import Clip, Health
-from .container import DecodedFrame, Index, Tally, open_video
-from .decoder import HIDDEN_CODECS, Painter, decode_packets, motion_drawer, orientation_of
-from .guard import Limits, check_memory
-from .motion import Map, MotionWindow
-from .plan import Plan
-from .sample import Request, Ticks, keep_span, pick_frames
+from vidskim.video.clip import Clip, Health
+from vidskim.video.container import DecodedFrame, Index, Tally, open_video
+from vidskim.video.decoder import HIDDEN_CODECS, Painter, decode_packets, motion_drawer, orientation_of
+from vidskim.video.guard import Limits, check_memory
+from vidskim.video.motion import Map, MotionWindow
+from vidskim.video.plan import Plan
+from vidskim.video.sample import Request, Ticks, keep_span, pick_frames
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,10 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vidskim.errors import CannotOpenError, NoVideoStreamError
-
-from .clip import VideoInfo
-from .guard import OPEN_OPTIONS, Limits, local_file
-from .plan import starts_clean
-from .sample import NO_STAMP, Timeline
+from vidskim.video.clip import VideoInfo
+from vidskim.video.guard import OPEN_OPTIONS, Limits, local_file
+from vidskim.video.plan import starts_clean
+from vidskim.video.sample import NO_STAMP, Timeline
 
 if TYPE_CHECKING:
     from av.packet import Packet

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .container import (
+from vidskim.video.container import (
     Container,
     DecodedFrame,
     Scaler,
@@ -16,9 +16,9 @@ from .container import (
     motion_vectors,
     read_packets,
 )
-from .geometry import Orientation, fit_short_side
-from .motion import Map, draw_vectors, map_size
-from .plan import SKIP, SUPPORT, WANTED, Plan
+from vidskim.video.geometry import Orientation, fit_short_side
+from vidskim.video.motion import Map, draw_vectors, map_size
+from vidskim.video.plan import SKIP, SUPPORT, WANTED, Plan
 
 MOTION_CODECS = frozenset({"h264", "mpeg4", "mpeg1video", "mpeg2video", "h263"})
 # Leaving out non-reference frames is exact where the stream itself marks them; in HEVC they may still be referred to

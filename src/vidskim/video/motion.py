@@ -4,19 +4,14 @@ from collections import deque
 from collections.abc import Callable
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from vidskim.errors import SettingsError
-
-from .geometry import centre_box, fit_short_side
-
-if TYPE_CHECKING:
-    import torch
-
-    from .prepare import Preparation
+from vidskim.video.geometry import centre_box, fit_short_side
+from vidskim.video.prepare import Preparation
 
 Map = npt.NDArray[np.float32]
 CELL = 8  # stored pixels; the smallest block codecs export
@@ -105,7 +100,7 @@ class MotionWindow:
 
 
 def patch_motion(
-    motion: Map, frame_size: tuple[int, int], preparation: "Preparation", grid: tuple[int, int]
+    motion: Map, frame_size: tuple[int, int], preparation: Preparation, grid: tuple[int, int]
 ) -> Map:
     """Mean motion in each patch of the resized and centre-cropped frame.
 
@@ -136,21 +131,25 @@ def _overlap(cells: int, patches: int, start: float, end: float) -> Map:
     return np.asarray(shared / shared.sum(1, keepdims=True), dtype=np.float32)
 
 
-def pixel_difference(pixels: "torch.Tensor", grid: tuple[int, int]) -> "torch.Tensor":
-    """Mean absolute difference of each frame to the one before, in each patch.
+def pixel_difference(
+    frames: torch.Tensor, others: torch.Tensor, *, std: torch.Tensor, grid: int
+) -> torch.Tensor:
+    """Mean absolute difference of two frames in each patch, with pixels back in 0..1. Works for any video.
 
     Args:
-        pixels: [t, 3, y, x] in 0..1; the grid must divide y and x.
-        grid: patches down and across.
+        frames: normalised pixels [b, 3, y, x]; the grid must divide y and x.
+        others: the frames they are compared with [b, 3, y, x].
+        std: the normalisation's standard deviation [3]; its mean cancels.
+        grid: patches along one side.
 
     Returns:
-        [t, gy, gx] in 0..1; the first frame has zeros.
+        [b, grid * grid] in 0..1, row-major.
     """
-    t, _, y, x = pixels.shape
-    rows, columns = grid
-    if y % rows or x % columns:
-        raise SettingsError(f"a grid of {rows}x{columns} patches does not divide {y}x{x} pixels")
-    difference = pixels.new_zeros(t, rows, columns)
-    change = (pixels[1:] - pixels[:-1]).abs().mean(1)  # [t-1, y, x]
-    difference[1:] = change.reshape(t - 1, rows, y // rows, columns, x // columns).mean((2, 4))
-    return difference
+    y, x = frames.shape[-2:]
+    if y % grid or x % grid:
+        raise SettingsError(f"a grid of {grid}x{grid} patches does not divide {y}x{x} pixels")
+    change = (frames - others).abs_()
+    # b c (gy p) (gx p) -> b c gy gx
+    cells = change.view(-1, 3, grid, y // grid, grid, x // grid).sum(dim=(3, 5))
+    weight = std.to(frames) * (grid * grid / (3 * y * x))
+    return torch.einsum("bcyx,c->byx", cells, weight).flatten(1)

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .sample import Ticks, Timeline
+from vidskim.video.sample import Ticks, Timeline
 
-SKIP, SUPPORT, WANTED = (
-    0,
-    1,
-    2,
-)  # what to do with a packet: leave out; decode for others' sake; decode and show
+# What to do with a packet: leave out; decode for others' sake; decode and show.
+SKIP, SUPPORT, WANTED = 0, 1, 2
 _IDR = 5  # H.264 unit type
 
 

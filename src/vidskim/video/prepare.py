@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 
 from vidskim.errors import SettingsError, unknown_name
-
-from .geometry import centre_box, fit_short_side
+from vidskim.video.geometry import centre_box, fit_short_side
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

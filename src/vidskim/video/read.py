@@ -12,16 +12,15 @@ from dataclasses import replace
 import numpy as np
 
 from vidskim.errors import DamagedVideoError, NoFramesError, SettingsError
-
-from .assembly import Job, Settings, decode_clips
-from .clip import Clip, Health, VideoInfo
-from .container import Index, open_video, read_index, read_info
-from .decoder import MOTION_CODECS, NONREF_CODECS, first_frame, orientation_of
-from .geometry import fit_short_side
-from .guard import DEFAULT_MAX_BYTES, Limits, check_memory, frames_within
-from .motion import REACH
-from .plan import plan_packets
-from .sample import Request, Ticks, choose_frames
+from vidskim.video.assembly import Job, Settings, decode_clips
+from vidskim.video.clip import Clip, Health, VideoInfo
+from vidskim.video.container import Index, open_video, read_index, read_info
+from vidskim.video.decoder import MOTION_CODECS, NONREF_CODECS, first_frame, orientation_of
+from vidskim.video.geometry import fit_short_side
+from vidskim.video.guard import DEFAULT_MAX_BYTES, Limits, check_memory, frames_within
+from vidskim.video.motion import REACH
+from vidskim.video.plan import plan_packets
+from vidskim.video.sample import Request, Ticks, choose_frames
 
 _MIN_SKIP = 8  # packets; skipping fewer saves less than emptying the decoder costs
 
