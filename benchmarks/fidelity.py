@@ -24,7 +24,7 @@ from vidskim.pipeline.encoder import VideoEncoder
 
 INTERLEAVES = (1, 2, 3, 5)
 KEEPS = (0.05, 0.15, 0.3)
-THRESHOLDS = (0.03, 0.06, 0.1)
+THRESHOLDS = (0.03, 0.06, 0.1, 0.15, 0.25)
 SHARES = (0.35, 0.45, 0.5)
 # family -> method and its fixed settings; each is run over a dial of its own
 FAMILIES: dict[str, tuple[str, dict[str, object]]] = {

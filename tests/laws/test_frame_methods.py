@@ -36,8 +36,14 @@ SETTINGS: list[tuple[str, dict[str, object]]] = [
     ("full", {}),
     ("copy", {}),
     ("interpolate", {}),
-    *(("residual", {"select": select}) for select in ("random", "uniform", "center", "motion", "difference")),
-    *(("reuse", {"select": select}) for select in ("random", "uniform", "center", "motion", "difference")),
+    *(
+        ("residual", {"select": select})
+        for select in ("auto", "random", "uniform", "center", "motion", "difference")
+    ),
+    *(
+        ("reuse", {"select": select})
+        for select in ("auto", "random", "uniform", "center", "motion", "difference")
+    ),
     ("reuse", {"anchors": "previous", "keep": 0.3}),
     ("reuse", {"threshold": 0.2}),
     ("reuse", {"threshold": 0.2, "anchors": "previous", "interleave": 4}),

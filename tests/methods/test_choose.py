@@ -89,3 +89,12 @@ def test_threshold_pads_with_minus_one() -> None:
 def test_bad_settings_are_named(select: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         budget(select, **settings)
+
+
+def test_auto_takes_motion_where_it_is_handed_in() -> None:
+    segments = [segment(2, motion=True), segment(2)]
+    layout = lay_out(segments, interleave=1, lookahead=False)
+    difference = torch.rand(2, 16, generator=torch.Generator().manual_seed(3))
+    kept, _, _ = budget("auto").choose(layout, segments, 4, difference)
+    expected, _, _ = budget("motion").choose(layout, segments, 4, difference)
+    assert torch.equal(kept, expected)

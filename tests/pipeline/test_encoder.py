@@ -153,3 +153,14 @@ def test_wrong_shapes_are_named(
     encoder = load_model(clip_folder, dtype="float32", device="cpu")
     with pytest.raises(ValueError, match=message):
         encoder.encode_pixels(frames, motion)
+
+
+def test_reading_asks_for_what_the_method_and_the_scaler_need(clip_folder: Path) -> None:
+    plain = load_model(clip_folder, dtype="float32", device="cpu")
+    assert plain.reading == {"motion": False, "short_side": None}
+    moving = load_model(
+        clip_folder, method="reuse", select="motion", scaler="decoder", dtype="float32", device="cpu"
+    )
+    assert moving.reading == {"motion": True, "short_side": 32}
+    assert moving.fingerprint.preparation["scaler"] == "decoder"
+    assert plain.with_method("reuse", select="auto").reading["motion"] is False

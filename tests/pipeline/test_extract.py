@@ -10,7 +10,7 @@ import time
 from collections.abc import Hashable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def read_text_video(path: Path, *, fps: float | None, motion: bool, slow_s: floa
 class StandInEncoder:
     """Features are a fixed function of each frame; frames wait for a full batch, across videos."""
 
-    needs_motion = False
+    reading: ClassVar[dict[str, object]] = {"motion": False}
     dtype = torch.float32
 
     def __init__(self, *, method: str = "full", batch: int = 7, breaks_on: str = "") -> None:

@@ -85,3 +85,10 @@ def test_unknown_keys_and_wrong_frames_are_errors():
         Preparation.from_dict({"sise": 3})
     with pytest.raises(SettingsError, match=r"uint8 \[t, y, x, 3\], received float32 \[2, 8, 8, 3\]"):
         prepare_frames(np.zeros((2, 8, 8, 3), np.float32), Preparation.clip())
+
+
+def test_the_decoder_scales_bicubically_only():
+    with pytest.raises(SettingsError, match=r'scaler="decoder" is bicubic, and this model needs bilinear'):
+        Preparation(interpolation="bilinear", scaler="decoder")
+    with pytest.raises(SettingsError, match="Did you mean 'pillow'"):
+        Preparation(scaler="pilow")

@@ -11,6 +11,7 @@ from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, progress_lin
 from vidskim.errors import FingerprintError, SettingsError
 
 if TYPE_CHECKING:
+    from vidskim.pipeline.encoder import VideoEncoder
     from vidskim.pipeline.ledger import ExtractReport
     from vidskim.pipeline.resume import Agenda
 
@@ -34,6 +35,7 @@ def extract(
     format: Annotated[str, typer.Option(help="safetensors or npy.")] = "safetensors",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    scaler: Annotated[str, typer.Option(help="pillow (exact) or decoder (faster, nearly equal).")] = "pillow",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do everything again.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many videos.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
@@ -55,25 +57,40 @@ def extract(
     """
 
     def body() -> Outcome:
-        from vidskim.pipeline import extract as pipeline
         from vidskim.pipeline.load import load_model
         from vidskim.pipeline.sources import list_videos, root_of
 
         listed = list_videos(videos)
         settings = _pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold)
         stated = _pairs("--config", config)
-        encoder = load_model(model, method=method, device=device, dtype=dtype, config=stated, **settings)
+        encoder = load_model(
+            model, method=method, device=device, dtype=dtype, config=stated, scaler=scaler, **settings
+        )
         options: dict[str, Any] = {"fps": fps or None, "format": format, "overwrite": overwrite}
         options["root"] = root_of(videos, listed)
         try:
-            if dry_run:
-                return _planned(pipeline.plan(listed[:limit], out, encoder, **options))
-            with progress_line(quiet=as_json) as show:
-                return _finished(pipeline.extract(listed[:limit], out, encoder, **options, on_progress=show))
+            return (_dry_run if dry_run else _run)(listed[:limit], out, encoder, options, as_json)
         except FingerprintError as error:
             raise FingerprintError(f"{error}{_remedy(context.obj, str(error))}") from error
 
     run_verb(body, as_json=as_json)
+
+
+def _run(
+    videos: list[Path], out: Path, encoder: "VideoEncoder", options: dict[str, Any], as_json: bool
+) -> Outcome:
+    from vidskim.pipeline.extract import extract
+
+    with progress_line(quiet=as_json) as show:
+        return _finished(extract(videos, out, encoder, **options, on_progress=show))
+
+
+def _dry_run(
+    videos: list[Path], out: Path, encoder: "VideoEncoder", options: dict[str, Any], _: bool
+) -> Outcome:
+    from vidskim.pipeline.extract import plan
+
+    return _planned(plan(videos, out, encoder, **options))
 
 
 def _pairs(option: str, pairs: list[str] | None, **named: float | None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from vidskim.methods.frames import Layout, Segment, batches
 from vidskim.tokens import select as rules
 from vidskim.video.motion import pixel_difference
 
-SELECTIONS = ("random", "uniform", "center", "motion", "difference")
+SELECTIONS = ("auto", "motion", "difference", "random", "uniform", "center")
+MOVING = ("auto", "motion")
 TIE_NOISE = 1e-6
 
 
@@ -20,8 +21,9 @@ class Budget:
     """How patches are chosen, and how many.
 
     Args:
-        select: "difference" (change of the pixels against the I-frames), "motion" (codec motion vectors, or the
-            difference where a video has none), "random", "uniform" or "center".
+        select: "difference" (change of the pixels against the I-frames); "motion" (codec motion vectors, or the
+            difference where a video has none); "auto" (the same, but the reader is not asked for vectors, which cost
+            decoding time: motion counts where it is handed in); "random", "uniform" or "center".
         keep: share of patches, above 0 and at most 1.
         threshold: if set, patches whose mean absolute pixel difference (pixels in 0..1) is above it are kept instead of
             a fixed share; counts then vary from frame to frame. Only with "difference".
@@ -49,7 +51,7 @@ class Budget:
 
     def needs_difference(self, segments: Sequence[Segment]) -> bool:
         """Whether `choose` will ask for pixel differences."""
-        unmoved = self.select == "motion" and any(segment.motion is None for segment in segments)
+        unmoved = self.select in MOVING and any(segment.motion is None for segment in segments)
         return self.select == "difference" or unmoved
 
     def choose(

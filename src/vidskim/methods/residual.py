@@ -54,7 +54,7 @@ class Residual(FrameMethod):
     interleave: int = 2
     keep: float = 0.15
     threshold: float | None = None
-    select: str = "motion"
+    select: str = "auto"
     seed: int | None = 0
     name = "residual"
 

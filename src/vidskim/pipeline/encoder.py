@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +68,10 @@ class VideoEncoder:
         return self.trunk.config.dim
 
     @property
-    def needs_motion(self) -> bool:
-        """Whether the method makes use of codec motion vectors."""
-        return self.method.needs_motion
+    def reading(self) -> dict[str, Any]:
+        """What `read_video` and `iter_video` should be asked for on behalf of this encoder, beside the sampling."""
+        short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
+        return {"motion": self.method.needs_motion, "short_side": short_side}
 
     def with_method(
         self, name: str, *, tokenizer: ResidualTokenizer | None = None, **settings: object
@@ -191,7 +192,7 @@ class VideoEncoder:
     def prepare(self, clip: Clip) -> Prepared:
         """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid."""
         motion = None
-        if clip.motion is not None and self.needs_motion:
+        if clip.motion is not None and self.method.needs_motion:
             grid = (self.trunk.config.grid, self.trunk.config.grid)
             motion = torch.from_numpy(
                 patch_motion(clip.motion, clip.frames.shape[1:3], self.preparation, grid)

@@ -29,7 +29,7 @@ class Encoder(Protocol):
     @property
     def fingerprint(self) -> Fingerprint: ...
     @property
-    def needs_motion(self) -> bool: ...
+    def reading(self) -> dict[str, Any]: ...
     @property
     def dtype(self) -> Any: ...
     def prepare(self, clip: Clip) -> Prepared: ...
@@ -61,7 +61,7 @@ def extract(
         format: "safetensors" or "npy"; see `files`.
         overwrite: do everything again, also what another extractor left.
         root: output names are relative to it; default the deepest folder that holds all videos.
-        read: yields bounded clips of a file; called with `fps` and `motion`.
+        read: yields bounded clips of a file; called with `fps` and the encoder's `reading`.
 
     Raises:
         FingerprintError: `out` holds features of another extractor or sampling; nothing was changed.
@@ -79,7 +79,7 @@ def extract(
             for source in agenda.todo:  # from here on, an output that is there is right
                 output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
             ledger.open(sources, agenda)
-            reading = partial(read, fps=fps, motion=encoder.needs_motion)
+            reading = partial(read, fps=fps, **encoder.reading)
             with Reader(agenda.todo, read=reading, encoder=encoder, times=ledger.times) as reader:
                 _Flow(encoder, ledger).run(iter(reader))
             return ledger.close()

@@ -1,6 +1,7 @@
 """load_model: from a name, folder or file to a VideoEncoder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vidskim.models.linear import cpu_has_bfloat16, pack_linears
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.variants import fold_quick_gelu
+from vidskim.models.vit import VisionTransformer
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
 
@@ -30,6 +32,7 @@ def load_model(
     config: Mapping[str, object] | None = None,
     tokenizer: str | PathLike[str] | None = None,
     image_size: int | None = None,
+    scaler: str = "pillow",
     **settings: object,
 ) -> VideoEncoder:
     """Load a model with a frame method.
@@ -42,6 +45,7 @@ def load_model(
         config: what a bare state dict cannot tell, such as {"heads": 4, "activation": "quick_gelu", "eps": 1e-5}.
         tokenizer: tokenizer files, where the checkpoint has none of its own.
         image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
+        scaler: what resizes video frames: "pillow", exactly as published, or "decoder", faster and nearly equal.
         **settings: of the method: interleave, keep or threshold, select, anchors, seed.
 
     Returns:
@@ -52,42 +56,45 @@ def load_model(
         CheckpointError: the weights are missing, of an unknown layout, or do not fit.
     """
     place, kind = torch_device(device), torch_dtype(dtype, torch_device(device))
-    path = resolve(source)
-    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
+    checkpoint = read_checkpoint(resolve(source), config=config, image_size=image_size)
+    preparation = replace(checkpoint.preparation, scaler=scaler)
     residual = _residual_tokenizer(checkpoint)
     frame_method = make_method(
         method,
         settings,
-        std=checkpoint.preparation.std,
+        std=preparation.std,
         tokenizer=None if residual is None else residual.to(place),
         model=checkpoint.description,
     )
     fingerprint = Fingerprint(
         model=checkpoint.description,
         weights=checkpoint.weights_hash,
-        preparation=checkpoint.preparation.to_dict(),
+        preparation=preparation.to_dict(),
         method=method,
         settings=method_settings(frame_method),
     )
-    vision_config, vision_state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
-    trunk = build_vision(checkpoint, config=vision_config, state=vision_state).to(place, kind)
-    pack_linears(trunk)
-    text = _text_tower(checkpoint)
     return VideoEncoder(
-        trunk,
+        _vision_tower(checkpoint, place, kind),
         frame_method,
-        preparation=checkpoint.preparation,
+        preparation=preparation,
         fingerprint=fingerprint,
-        text=None if text is None else text.to(place, kind),
+        text=_text_tower(checkpoint, place, kind),
         tokenizer=_tokenizer(checkpoint, tokenizer),
     )
 
 
-def _text_tower(checkpoint: Checkpoint) -> TextTransformer | None:
+def _vision_tower(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> VisionTransformer:
+    config, state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
+    tower = build_vision(checkpoint, config=config, state=state).to(device, dtype)
+    pack_linears(tower)
+    return tower
+
+
+def _text_tower(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> TextTransformer | None:
     if checkpoint.text is None or checkpoint.text_state is None:
         return None
     config, state = fold_quick_gelu(checkpoint.text, checkpoint.text_state)
-    return build_text(checkpoint, config=config, state=state)
+    return build_text(checkpoint, config=config, state=state).to(device, dtype)
 
 
 def torch_device(name: str) -> torch.device:
