@@ -113,7 +113,7 @@ def test_a_folder_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
 def test_records_are_checked() -> None:
     good = make_record()
     with pytest.raises(
-        ValueError, match=r"features: expected 2 dimensions of float32, got \(3, 5\) of float64"
+        ValueError, match=r"features: expected 2 dimensions of float32, received \(3, 5\) of float64"
     ):
         FeatureFile(good.features.astype(np.float64), good.times_s, good.kinds)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"differ in length: \{'features': 3, 'times_s': 2, 'kinds': 3\}"):

@@ -48,7 +48,7 @@ class FeatureFile:
             array = getattr(self, name)
             if array.ndim != dimensions or array.dtype != dtype:
                 wanted = f"{dimensions} dimensions of {np.dtype(dtype).name}"
-                raise ValueError(f"{name}: expected {wanted}, got {array.shape} of {array.dtype.name}")
+                raise ValueError(f"{name}: expected {wanted}, received {array.shape} of {array.dtype.name}")
         lengths = {name: len(getattr(self, name)) for name in expected}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"arrays of one file differ in length: {lengths}")

@@ -17,6 +17,7 @@ from vidskim.pipeline.reader import Ending
 from vidskim.pipeline.resume import MANIFEST, Agenda, Run
 from vidskim.pipeline.sources import Source, printable
 from vidskim.pipeline.stages import StageTimes
+from vidskim.pipeline.summary import Summary, summarise
 
 FAILURES = "failures.jsonl"
 
@@ -132,7 +133,7 @@ class Ledger:
         record = self._file(source, parts, ending)
         with self.times.measure("write"):
             write_features(record, out=self._out, name=source.name, format=self._format)
-            append_line(self._out / MANIFEST, self._manifest_line(source.name, record))
+            append_line(self._out / MANIFEST, self._manifest_line(source.name, summarise(record)))
         self._macs += int(record.metadata["macs"])
         self._damaged += ending.damaged
         self._report(source, "done", frames=len(record.times_s))
@@ -175,20 +176,19 @@ class Ledger:
             metadata=metadata,
         )
 
-    def _manifest_line(self, name: str, record: FeatureFile) -> Record:
+    def _manifest_line(self, name: str, record: Summary) -> Record:
         """Follows from the feature file alone, so that a line lost in a kill can be written again."""
-        frames, dimensions = record.features.shape
         keys = ("source", "source_id", "run", "version", "dtype")
         return {
             **{key: record.metadata[key] for key in keys},
             "name": name,
             "format": self._format,
             "output": output_paths(self._out, name, self._format)[-1].relative_to(self._out).as_posix(),
-            "frames": frames,
-            "dimensions": dimensions,
-            "i_frames": int(record.kinds.sum()),
-            "start_s": float(record.times_s[0]) if frames else None,
-            "end_s": float(record.times_s[-1]) if frames else None,
+            "frames": record.frames,
+            "dimensions": record.dimensions,
+            "i_frames": record.i_frames,
+            "start_s": record.start_s,
+            "end_s": record.end_s,
             "macs": int(record.metadata["macs"]),
             "health": json.loads(record.metadata["health"]),
         }

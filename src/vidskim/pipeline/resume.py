@@ -1,5 +1,6 @@
 """What a run has still to do: outputs that are there and right are skipped, foreign ones are refused."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -7,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidskim.errors import FingerprintError, SettingsError
+from vidskim.errors import FingerprintError, SettingsError, VidskimError
 from vidskim.fingerprint import Fingerprint
-from vidskim.pipeline.files import FeatureFile, output_paths, partial_path, read_features
+from vidskim.pipeline.files import output_paths, partial_path
 from vidskim.pipeline.manifest import Record, read_lines
 from vidskim.pipeline.sources import Source, source_id
+from vidskim.pipeline.summary import Summary, read_summary
 
 MANIFEST = "manifest.jsonl"
+_NOT_THE_FILES_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Agenda:
-    """The sources of a run, sorted out; `found` holds the files of the skipped ones, by name."""
+    """The sources of a run, sorted out; `found` says what the files of the skipped ones hold, by name."""
 
     todo: list[Source]
     skipped: list[Source]
-    found: dict[str, FeatureFile]
+    found: dict[str, Summary]
 
 
 def make_agenda(
@@ -107,20 +110,33 @@ def remove_partial_files(sources: Sequence[Source], *, out: Path, format: str) -
             partial_path(path).unlink(missing_ok=True)
 
 
-def _existing(out: Path, name: str, format: str) -> FeatureFile | None:
-    """The output, if it is there and whole."""
-    if not output_paths(out, name, format)[-1].is_file():
-        return None
+def _existing(out: Path, name: str, format: str) -> Summary | None:
+    """What the output holds, if it is there and whole.
+
+    Raises:
+        VidskimError: it is there but cannot be read now; it may well be good, so the run must not replace it.
+    """
     try:
-        return read_features(out, name, format)
-    except (OSError, ValueError):
+        return read_summary(out, name, format)
+    except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        where = error.filename or output_paths(out, name, format)[-1]
+        raise VidskimError(
+            f"cannot read {where}: {error.strerror or error}; it may hold finished features, so nothing was "
+            "changed: make it readable, or delete it, and run the same command again"
+        ) from error
 
 
-def _same_content(source: Source, record: FeatureFile) -> bool:
+def _same_content(source: Source, record: Summary) -> bool:
     try:
         return record.metadata.get("source_id") == source_id(source.path)
-    except OSError:
+    except OSError as error:
+        if error.errno in _NOT_THE_FILES_FAULT:
+            raise VidskimError(
+                f"cannot read {source.path}: {error.strerror}; nothing was changed: raise the limit, "
+                "and run the same command again"
+            ) from error
         return False
 
 
@@ -147,7 +163,7 @@ def _strays(out: Path, names: set[str], run: Run) -> dict[str, dict[str, str]]:
     return found
 
 
-def _recorded(out: Path, line: Record) -> FeatureFile | None:
+def _recorded(out: Path, line: Record) -> Summary | None:
     try:
         return _existing(out, line["name"], line["format"])
     except (KeyError, SettingsError):
