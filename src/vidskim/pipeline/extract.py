@@ -20,6 +20,7 @@ from vidskim.pipeline.stream import Block, Prepared
 from vidskim.video.clip import Clip
 from vidskim.video.read import iter_video
 
+CLIP_BYTES = 256 * 2**20  # of frames at a time: ten in 4K
 _FOLDER_IS_UNUSABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -61,25 +62,28 @@ def extract(
         format: "safetensors" or "npy"; see `files`.
         overwrite: do everything again, also what another extractor left.
         root: output names are relative to it; default the deepest folder that holds all videos.
-        read: yields bounded clips of a file; called with `fps` and the encoder's `reading`.
+        read: yields bounded clips of a file; called with `fps`, `max_bytes` and the encoder's `reading`.
 
     Raises:
         FingerprintError: `out` holds features of another extractor or sampling; nothing was changed.
         SettingsError: a setting is out of range.
-        VidskimError: the output folder cannot be written to (disk full); what was finished stays.
+        VidskimError: another process writes to the output folder, or it cannot be read or written to (disk full);
+            what was finished stays.
     """
     sources, run = _check(videos, encoder, fps=fps, root=root)
-    agenda = make_agenda(sources, out=out, run=run, format=format, overwrite=overwrite)
+    if not out.is_dir():  # what can be refused in a new folder is refused before it is made
+        make_agenda(sources, out=out, run=run, format=format, overwrite=overwrite)
     dtype = str(encoder.dtype).removeprefix("torch.")
     ledger = Ledger(out, run=run, format=format, dtype=dtype, listed=len(sources), on_progress=on_progress)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out):
+            agenda = make_agenda(sources, out=out, run=run, format=format, overwrite=overwrite)
             remove_partial_files(sources, out=out, format=format)
             for source in agenda.todo:  # from here on, an output that is there is right
                 output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
             ledger.open(sources, agenda)
-            reading = partial(read, fps=fps, **encoder.reading)
+            reading = partial(read, fps=fps, max_bytes=CLIP_BYTES, **encoder.reading)
             with Reader(agenda.todo, read=reading, encoder=encoder, times=ledger.times) as reader:
                 _Flow(encoder, ledger).run(iter(reader))
             return ledger.close()
@@ -109,7 +113,7 @@ def _check(
     videos: Sequence[Path], encoder: Encoder, *, fps: float | None, root: Path | None
 ) -> tuple[list[Source], Run]:
     if fps is not None and not 0 < fps <= 1000:
-        raise SettingsError(f"fps must be above 0 and at most 1000, got {fps}")
+        raise SettingsError(f"fps must be above 0 and at most 1000, received {fps}")
     sources = name_sources(videos, root=root or shared_root(videos))
     return sources, Run(encoder.fingerprint, {"fps": None if fps is None else float(fps)})
 

@@ -15,7 +15,7 @@ def read_lines(path: Path) -> list[Record]:
     """The whole records of a file; a missing file has none, a cut or unreadable line is left out."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [record for line in lines if (record := _parse(line)) is not None]
 

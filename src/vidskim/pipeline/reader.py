@@ -109,13 +109,11 @@ class Reader:
         try:
             id = source_id(source.path)
             clips = iter(self._read(source.path))
-            while (clip := self._next(clips)) is not None:
+            while (step := self._next(clips)) is not None:
                 if held is not None:
                     self._put(Item(source, Block(video=source.name, prepared=held, last=False)))
                     sent += 1
-                with self._times.measure("prepare"):
-                    held = self._encoder.prepare(clip)
-                health = clip.health
+                held, health = step
             if held is None or (not sent and not len(held.times_s)):
                 raise NoFramesError("not one frame", path=str(source.path))
             block = Block(video=source.name, prepared=held, last=True)
@@ -130,9 +128,14 @@ class Reader:
             )
             self._put(Item(source, end, _ending(id, health, *describe_failure(error))))
 
-    def _next(self, clips: Iterator[Clip]) -> Clip | None:
+    def _next(self, clips: Iterator[Clip]) -> tuple[Prepared, Health] | None:
+        """Decode and prepare. The clip, up to `max_bytes` large, is let go before the next one is decoded."""
         with self._times.measure("decode"):
-            return next(clips, None)
+            clip = next(clips, None)
+        if clip is None:
+            return None
+        with self._times.measure("prepare"):
+            return self._encoder.prepare(clip), clip.health
 
 
 def _ending(id: str, health: Health | None, kind: str = "", message: str = "") -> Ending:

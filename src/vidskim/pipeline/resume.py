@@ -118,7 +118,7 @@ def _existing(out: Path, name: str, format: str) -> Summary | None:
     """
     try:
         return read_summary(out, name, format)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
         where = error.filename or output_paths(out, name, format)[-1]

@@ -1,0 +1,67 @@
+"""One folder, one process at a time: what is to do is decided by the one that holds the lock."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pipeline import test_extract as stand_in
+from tests.pipeline.test_extract import StandInEncoder, make_videos, run, snapshot
+
+from vidskim.errors import FingerprintError, SettingsError, VidskimError
+from vidskim.pipeline import extract as module
+from vidskim.pipeline.files import locked
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    many = {f"w{index}": {"frames": 6, "shade": index} for index in range(12)}
+    videos, out = make_videos(tmp_path / "in", **many), tmp_path / "out"
+    command = [sys.executable, str(stand_in.__file__), str(tmp_path / "in"), str(out)]
+    worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while worker.poll() is None and not list(out.glob("*.safetensors")):
+        time.sleep(0.002)
+    with pytest.raises(VidskimError, match="another extraction is writing to"):
+        run(videos, out, overwrite=True)
+    assert worker.wait(timeout=20) == 0
+    before = snapshot(out)
+    assert run(videos, out).skipped == len(videos)
+    assert snapshot(out) == before
+
+
+def test_what_is_to_do_is_decided_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos, out = make_videos(tmp_path / "in"), tmp_path / "out"
+    free: list[bool] = []
+    real = module.make_agenda
+
+    def spy(sources: Any, **options: Any) -> Any:
+        try:
+            with locked(out):
+                free.append(True)
+        except VidskimError:
+            free.append(False)
+        return real(sources, **options)
+
+    out.mkdir()
+    monkeypatch.setattr(module, "make_agenda", spy)
+    run(videos, out)
+    assert free == [False]
+
+
+def test_a_refusal_leaves_no_new_folder_and_gives_the_lock_back(tmp_path: Path) -> None:
+    videos, out = make_videos(tmp_path / "in"), tmp_path / "out"
+    with pytest.raises(SettingsError, match="unknown format"):
+        run(videos, out, format="npz")
+    assert not out.exists()
+    run(videos, out)
+    with pytest.raises(FingerprintError):
+        run(videos, out, StandInEncoder(method="reuse"))
+    with locked(out):
+        pass
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(VidskimError, match=r"cannot write .*out: File exists"):
+        run(make_videos(tmp_path / "in"), tmp_path / "out")
