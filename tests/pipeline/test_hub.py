@@ -1,5 +1,6 @@
 """Names to folders, with a Hub that is not there."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from vidskim.errors import CheckpointError
 from vidskim.pipeline import hub
-from vidskim.pipeline.hub import RemoteModel, download, is_hub_id, look_up, needed_files, resolve
+from vidskim.pipeline.hub import RemoteModel, download, is_from_hub, is_hub_id, look_up, needed_files, resolve
 
 
 @pytest.fixture
@@ -42,6 +43,30 @@ def test_a_cached_model_is_found_and_a_missing_one_names_the_command(cache: Path
         resolve("owner/model")
     (cache / "model.safetensors").write_bytes(b"")
     assert resolve("owner/model") == cache
+
+
+def test_a_part_of_the_shards_does_not_count_as_cached(cache: Path) -> None:
+    cache.mkdir()
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    (cache / shards[0]).write_bytes(b"")
+    index = cache / "model.safetensors.index.json"
+    for text in (
+        None,
+        "{",
+        '{"weight_map": {}}',
+        json.dumps({"weight_map": {"a": shards[0], "b": shards[1]}}),
+    ):
+        if text is not None:
+            index.write_text(text)
+        with pytest.raises(CheckpointError, match="run `vidskim prepare owner/model` once"):
+            resolve("owner/model")
+    (cache / shards[1]).write_bytes(b"")
+    assert resolve("owner/model") == cache
+
+
+def test_only_hub_ids_are_from_the_hub(tmp_path: Path) -> None:
+    assert is_from_hub("owner/model")
+    assert not any(map(is_from_hub, ["demo", str(tmp_path), "model.safetensors", "./owner/model"]))
 
 
 def test_the_demo_model_is_the_bundled_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +149,14 @@ def test_only_the_chosen_files_are_fetched(tmp_path: Path, monkeypatch: pytest.M
     )
     assert download(RemoteModel("owner/model", {"config.json": 1, "model.safetensors": 2})) == tmp_path
     assert asked["allow_patterns"] == ["config.json", "model.safetensors"]
+
+
+def test_files_of_the_wrong_size_are_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in {"config.json": 5, "model.safetensors": 7, "vocab.json": 3}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda _, **options: asked.append(options) or str(tmp_path)
+    )
+    download(RemoteModel("owner/model", {"config.json": 5, "model.safetensors": 9, "vocab.json": 0}))
+    assert asked[1:] == [{"allow_patterns": ["model.safetensors"], "force_download": True}]

@@ -32,16 +32,19 @@ def prepare(
 
 
 def _prepare(model: str, *, yes: bool) -> Outcome:
-    from vidskim.pipeline.hub import is_hub_id, resolve
+    from vidskim.pipeline.hub import is_from_hub, resolve
 
-    downloaded = 0
+    path, downloaded = None, 0
     try:
         path = resolve(model)
-    except CheckpointError:
-        if model == "demo" or not is_hub_id(model):
+        facts = _check(path)
+    except CheckpointError as error:
+        if not is_from_hub(model):
             raise
+        if path is not None:  # a download that broke off may have left part of it
+            note(f"the copy of {model} in the Hub cache does not load, so it is completed: {error}")
         path, downloaded = _fetch(model, yes=yes)
-    facts = _check(path)
+        facts = _check(path)
     lines = [
         f"{model} is ready: {facts['model']}, {facts['parameters'] / 1e6:.1f} M parameters, {facts['layout']}",
         f"prepared as {facts['preparation']}",

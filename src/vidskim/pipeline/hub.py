@@ -3,6 +3,7 @@
 Only `download` uses the network, and only `vidskim prepare` calls it.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,11 +28,12 @@ _COMPANIONS = (
     "merges.txt",
 )
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_SHARD = re.compile(r"-\d+-of-\d+\.(safetensors|bin)$")
 
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """The files of a Hub repository that loading needs, with their sizes in bytes."""
+    """The files of a Hub repository that loading needs, with their sizes in bytes (0 if the Hub gives none)."""
 
     repo_id: str
     files: Mapping[str, int]
@@ -76,15 +78,36 @@ def is_hub_id(name: str) -> bool:
     return bool(_HUB_ID.fullmatch(name)) and not name.endswith(_FILE_SUFFIXES)
 
 
+def is_from_hub(name: str) -> bool:
+    """Whether `resolve` looks for a name in the Hub cache, not under a local path or in the package."""
+    return name != "demo" and not Path(name).expanduser().exists() and is_hub_id(name)
+
+
 def _cached(repo_id: str) -> Path | None:
-    """The folder in the cache, if it holds weights."""
+    """The folder in the cache, if it holds weights, all of them."""
     from huggingface_hub import snapshot_download
 
     try:
         folder = Path(snapshot_download(repo_id, local_files_only=True, allow_patterns=["*config.json"]))
     except (OSError, ValueError):  # not there, or not a valid id
         return None
-    return folder if any(True for pattern in _WEIGHTS for _ in folder.glob(pattern)) else None
+    return folder if _has_weights(folder) else None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether weights are there in one file, or with an index and every shard that it names."""
+    files = [path for pattern in _WEIGHTS for path in folder.glob(pattern) if path.is_file()]
+    if any(not _SHARD.search(path.name) for path in files):
+        return True
+    return any(_has_shards(index) for index in folder.glob("*.index.json"))
+
+
+def _has_shards(index: Path) -> bool:
+    try:
+        names = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return bool(names) and all((index.parent / str(name)).is_file() for name in names)
 
 
 def look_up(repo_id: str) -> RemoteModel:
@@ -129,7 +152,7 @@ def needed_files(names: Iterable[str], *, repo_id: str = "") -> list[str]:
 
 
 def download(model: RemoteModel) -> Path:
-    """Fetch the files into the Hub cache; what is there already is not fetched again.
+    """Fetch the files into the Hub cache; what is there already, and of the right size, is not fetched again.
 
     Raises:
         CheckpointError: no network, or no access.
@@ -137,7 +160,12 @@ def download(model: RemoteModel) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(model.repo_id, allow_patterns=list(model.files)))
+        folder = Path(snapshot_download(model.repo_id, allow_patterns=list(model.files)))
+        sizes = {name: (folder / name).stat().st_size for name in model.files if (folder / name).is_file()}
+        wrong = [name for name, size in sizes.items() if model.files[name] not in (0, size)]
+        if wrong:
+            snapshot_download(model.repo_id, allow_patterns=wrong, force_download=True)
+        return folder
     except Exception as error:
         raise _unreachable(model.repo_id, error) from error
 
