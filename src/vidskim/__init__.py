@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         CheckpointError,
         DamagedVideoError,
         FingerprintError,
-        MissingExtraError,
         NoFramesError,
         NoVideoStreamError,
         SettingsError,
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     )
     from vidskim.fingerprint import Fingerprint
     from vidskim.pipeline.encoder import VideoEncoder
-    from vidskim.pipeline.features import Features
+    from vidskim.pipeline.features import Features, Trace
     from vidskim.pipeline.load import load_model
     from vidskim.video.clip import Clip
+    from vidskim.video.guard import Limits
     from vidskim.video.read import iter_video, probe, read_video
 
     __version__: str
@@ -41,10 +41,11 @@ __all__ = [
     "Features",
     "Fingerprint",
     "FingerprintError",
-    "MissingExtraError",
+    "Limits",
     "NoFramesError",
     "NoVideoStreamError",
     "SettingsError",
+    "Trace",
     "VideoEncoder",
     "VideoError",
     "VideoTooLargeError",
@@ -60,6 +61,8 @@ _ORIGIN = {
     "Clip": "video.clip",
     "Features": "pipeline.features",
     "Fingerprint": "fingerprint",
+    "Limits": "video.guard",
+    "Trace": "pipeline.features",
     "VideoEncoder": "pipeline.encoder",
     "iter_video": "video.read",
     "load_model": "pipeline.load",

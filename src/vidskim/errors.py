@@ -8,9 +8,8 @@ VidskimError
 │   ├── DamagedVideoError     damaged
 │   └── VideoTooLargeError    too_large
 ├── CheckpointError       weights, configuration or tokenizer files do not fit
-├── SettingsError         an option or setting is unknown or out of range (also a ValueError)
-├── FingerprintError      features made by one extractor would be mixed with another's
-└── MissingExtraError     an optional dependency is not installed
+├── SettingsError         a setting or argument is unknown, of the wrong shape or out of range (also a ValueError)
+└── FingerprintError      features made by one extractor would be mixed with another's
 
     try:
         clip = vidskim.read_video(path, fps=3.0)
@@ -20,7 +19,7 @@ VidskimError
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class VidskimError(Exception):
@@ -73,15 +72,15 @@ class CheckpointError(VidskimError):
 
 
 class SettingsError(VidskimError, ValueError):
-    """A setting is unknown or out of range."""
+    """A setting or an argument is unknown, of the wrong shape or type, or out of range."""
 
 
 class FingerprintError(VidskimError):
-    """Features made by one extractor would be mixed with another's."""
+    """Features made by one extractor would be mixed with another's. `remedy` says what would go through."""
 
-
-class MissingExtraError(VidskimError, ImportError):
-    """An optional dependency is not installed; the message has the install command."""
+    def __init__(self, message: str, *, remedy: Literal["overwrite", "other_folder"]) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> SettingsError:

@@ -13,7 +13,7 @@ class Fingerprint:
     """Two vectors may be compared only if their fingerprints are equal.
 
     Args:
-        model: architecture in short, such as "clip-vit w768 l12 p32 i224".
+        model: architecture in short, such as "clip-vit w768 l12 h12 p32 i224 quick_gelu eps 1e-05".
         weights: sha256 (hex) over names, shapes and values of the vision tower's tensors as stored.
         preparation: image size, resize rule, crop, mean and std.
         method: name of the frame method ("full", "reuse", ...).

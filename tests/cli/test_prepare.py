@@ -41,9 +41,9 @@ def test_a_local_file_is_checked(capsys: pytest.CaptureFixture[str], model: Path
     code, out, _ = run(capsys, str(model), "--json")
     document = json.loads(out)
     assert (code, document["downloaded_bytes"], document["dimensions"]) == (0, 0, 32)
-    assert document["model"] == "clip-vit w64 l1 p16 i32"
+    assert document["model"] == "clip-vit w64 l1 h1 p16 i32 quick_gelu eps 1e-05"
     code, out, _ = run(capsys, str(model))
-    assert "is ready: clip-vit w64 l1 p16 i32" in out
+    assert "is ready: clip-vit w64 l1 h1 p16 i32" in out
 
 
 def test_a_hub_model_says_its_size_and_wants_a_yes(

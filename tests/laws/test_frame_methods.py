@@ -8,7 +8,8 @@ import pytest
 import torch
 from tests.methods.conftest import segment
 
-from vidskim.methods.frames import FrameMethod, Segment
+from vidskim.methods.frames import FrameMethod
+from vidskim.methods.layout import Segment
 from vidskim.methods.registry import METHODS, build_method
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models import attention
@@ -120,7 +121,8 @@ def test_a_carried_frame_is_not_encoded_again(
     step = 2 * (method.interleave + 1)
     whole = segment(2 * step + 1)
     (once,) = method.encode(trunk, [whole])
-    (head,) = method.encode(trunk, [Segment(whole.pixels[: step + 1], whole.times_s[: step + 1], None, 0)])
+    first = Segment(whole.pixels[: step + 1], whole.times_s[: step + 1], None, 0, continues=True)
+    (head,) = method.encode(trunk, [first])
     rest = Segment(whole.pixels[step:], whole.times_s[step:], None, step, carried=head.closing)
     (tail,) = method.encode(trunk, [rest])
     joined = torch.cat([head.vectors, tail.vectors[1:]])
@@ -160,3 +162,38 @@ def test_bfloat16_keeps_the_direction(
     with torch.inference_mode():
         (rounded,) = method.encode(copy.deepcopy(trunk).bfloat16(), [segment(7)])
     assert float((exact.vectors * rounded.vectors).sum(dim=1).min()) > 0.99
+
+
+@pytest.mark.parametrize(
+    "settings", [{"keep": 1.0}, {"keep": 1.0, "anchors": "previous"}, {"threshold": 0.0}]
+)
+def test_recomputing_everything_is_the_full_encoder(
+    trunk: VisionTransformer, settings: dict[str, object]
+) -> None:
+    (full,) = build(trunk, "full", {}).encode(trunk, [segment(8)])
+    (whole,) = build(trunk, "reuse", settings).encode(trunk, [segment(8)])
+    torch.testing.assert_close(whole.vectors, full.vectors, atol=1e-5, rtol=0)
+    assert whole.macs == full.macs
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_still_frames_in_short_types(trunk: VisionTransformer, dtype: torch.dtype) -> None:
+    short = copy.deepcopy(trunk).to(dtype)
+    still = Segment(segment(1).pixels.expand(7, -1, -1, -1), np.arange(7.0), None, 0)
+    with torch.inference_mode():
+        (encoded,) = build(trunk, "reuse", {"threshold": 0.01}).encode(short, [still])
+    assert encoded.kept is not None
+    assert encoded.kept.shape[1] == 0
+    torch.testing.assert_close(encoded.vectors, encoded.vectors[:1].expand(7, -1), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("full", {}), ("residual", {"select": "center"}), ("reuse", {})]
+)
+def test_a_traced_trunk_gives_the_same(name: str, settings: dict[str, object]) -> None:
+    plain = VisionTransformer(VitConfig(**BASE)).eval().requires_grad_(False)
+    method = build(plain, name, settings)
+    traced = copy.deepcopy(plain)
+    traced.compile(backend="eager")
+    (expected,), (found,) = method.encode(plain, [segment(7)]), method.encode(traced, [segment(7)])
+    torch.testing.assert_close(found.vectors, expected.vectors, atol=2e-6, rtol=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidskim.methods.frames import Segment
+from vidskim.methods.layout import Segment
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer
 

@@ -6,7 +6,7 @@ from tests.methods.conftest import segment
 
 from vidskim.errors import SettingsError
 from vidskim.methods.choose import Budget, patch_difference
-from vidskim.methods.frames import lay_out
+from vidskim.methods.layout import lay_out
 
 STD = torch.tensor([0.25, 0.5, 1.0])
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests.methods.conftest import CONFIG, segment
 
 from vidskim.methods.baseline import Full
-from vidskim.methods.frames import Record, Segment, as_index, batches, lay_out
+from vidskim.methods.frames import Record, as_index, batches
+from vidskim.methods.layout import Segment, lay_out
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer
 

@@ -7,7 +7,8 @@ from tests.methods.conftest import segment
 
 from vidskim.errors import SettingsError
 from vidskim.methods.baseline import Full
-from vidskim.methods.frames import Record, Segment
+from vidskim.methods.frames import Record
+from vidskim.methods.layout import Segment
 from vidskim.methods.reuse import Blend, Reuse, group_size
 from vidskim.models.vit import VisionTransformer
 

@@ -78,11 +78,23 @@ def test_a_packed_trunk_stays_close_to_the_plain_one(generator: torch.Generator)
     for parameter in trunk.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
     pixels = torch.randn(3, 3, 32, 32, generator=generator)
+    rounded = copy.deepcopy(trunk).bfloat16()
+    pack_linears(rounded)
     with torch.inference_mode():
         exact = functional.normalize(trunk(trunk.embed(pixels)), dim=-1)
-        rounded = trunk.bfloat16()
-        pack_linears(rounded)
         for module in rounded.modules():
             assert not isinstance(module, Linear) or (module._packed is not None) == cpu_has_bfloat16()
         packed = functional.normalize(rounded(rounded.embed(pixels)).float(), dim=-1)
     assert float((exact * packed).sum(dim=1).min()) > 0.995
+
+
+def test_changed_weights_are_not_answered_from_the_packed_copy(generator: torch.Generator) -> None:
+    packed = layer("none", generator).bfloat16()
+    packed.pack()
+    x = torch.ones(2, 48, dtype=torch.bfloat16)
+    with torch.no_grad():
+        packed.weight.mul_(2)
+        expected = functional.linear(x, packed.weight, packed.bias)
+        torch.testing.assert_close(packed(x), expected)
+        packed.pack()
+        torch.testing.assert_close(packed(x), expected, atol=0.05, rtol=0.02)

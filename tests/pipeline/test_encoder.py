@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidskim.errors import CheckpointError
+from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.text import TextTransformer
 from vidskim.pipeline import encoder as engine
 from vidskim.pipeline.encoder import VideoEncoder
@@ -164,3 +164,61 @@ def test_reading_asks_for_what_the_method_and_the_scaler_need(clip_folder: Path)
     assert moving.reading == {"motion": True, "short_side": 32}
     assert moving.fingerprint.preparation["scaler"] == "decoder"
     assert plain.with_method("reuse", select="auto").reading["motion"] is False
+
+
+def test_text_edge_cases(clip_folder: Path) -> None:
+    encoder = load_model(clip_folder, dtype="float32", device="cpu")
+    assert encoder.encode_text([]).shape == (0, encoder.dim)
+    with pytest.raises(SettingsError, match="received one string 'a dog'"):
+        encoder.encode_text("a dog")
+
+
+def test_results_can_be_used_in_a_loss(clip_folder: Path) -> None:
+    encoder = load_model(clip_folder, dtype="float32", device="cpu")
+    weight = torch.ones(encoder.dim, requires_grad=True)
+    times = np.arange(2, dtype=np.float64)
+    ((_, streamed),) = encoder.encode_stream([Block("v", Prepared(pixels(2), times, None), last=True)])
+    for vectors in (encoder.encode_text(["a"]), encoder.encode_pixels(pixels(2)).vectors, streamed.vectors):
+        (vectors * weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_many_one_frame_videos_stay_within_the_bound_on_recorded_keys(
+    clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_model(clip_folder, method="reuse", dtype="float32", device="cpu")
+    each = 3 * 17 * 2 * 32 * 4
+    monkeypatch.setattr(engine, "CONTEXT_BYTES", 6 * each)
+    recorded = []
+    encode = type(encoder.method)._encode_anchors
+
+    def spy(self: object, *arguments: object) -> object:
+        anchors = encode(self, *arguments)
+        recorded.append(anchors.context[0].shape[1])
+        return anchors
+
+    monkeypatch.setattr(type(encoder.method), "_encode_anchors", spy)
+    blocks = [Block(n, Prepared(pixels(1, n), np.zeros(1), None), last=True) for n in range(20)]
+    assert len(list(encoder.encode_stream(blocks))) == 20
+    assert max(recorded) <= 6
+
+
+def test_motion_of_a_clip_counts_for_auto(clip_folder: Path) -> None:
+    encoder = load_model(clip_folder, method="reuse", select="auto", dtype="float32", device="cpu")
+    frames = clip(4)
+    moving = Clip(frames.frames, frames.times_s, np.ones((4, 5, 6), np.float32), frames.health)
+    assert encoder.prepare(moving).motion is not None
+    assert encoder.with_method("full").prepare(moving).motion is None
+
+
+@pytest.mark.parametrize("times", [[0.0, np.nan], [1.0, 0.0]])
+def test_times_that_fall_are_refused(clip_folder: Path, times: list[float]) -> None:
+    encoder = load_model(clip_folder, dtype="float32", device="cpu")
+    with pytest.raises(SettingsError, match="finite and never fall"):
+        encoder.encode_pixels(pixels(2), times_s=np.array(times))
+
+
+def test_bytes_are_not_taken_for_normalised_pixels(clip_folder: Path) -> None:
+    encoder = load_model(clip_folder, dtype="float32", device="cpu")
+    with pytest.raises(SettingsError, match=r"received torch.uint8; VideoEncoder.prepare"):
+        encoder.encode_pixels(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))

@@ -1,5 +1,6 @@
 """load_model: settings, devices and types, and errors that say what to do."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_image_size_interpolates_positions(clip_folder: Path) -> None:
 
 
 def test_residual_without_a_tokenizer_names_the_ways_out(clip_folder: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"vidskim train distill.*method='reuse'"):
+    with pytest.raises(CheckpointError, match=r"no residual tokenizer.*method='reuse'"):
         load_model(clip_folder, method="residual")
 
 
@@ -76,7 +77,7 @@ def test_a_deep_residual_tokenizer_is_read_from_the_checkpoint(tmp_path: Path) -
     a, b = deep.encode_pixels(frames), plain.encode_pixels(frames)
     torch.testing.assert_close(a.vectors[0], b.vectors[0])
     assert not torch.allclose(a.vectors[1], b.vectors[1], atol=1e-3)
-    assert a.macs == b.macs + 2 * 64 * 64
+    assert a.macs == b.macs + 64 * 64  # one token for the I-frame, shared by both P-frames
 
 
 def test_a_residual_tokenizer_of_another_width_is_named(tmp_path: Path) -> None:
@@ -100,3 +101,38 @@ def test_a_residual_tokenizer_of_another_width_is_named(tmp_path: Path) -> None:
 def test_bad_options_are_named(clip_folder: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_model(clip_folder, **options)
+
+
+def test_a_foreign_tokenizer_is_refused(clip_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    words = ["<|startoftext|>", "a</w>", "b</w>", "a", "b", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    with pytest.raises(
+        CheckpointError, match=r"end token 5\) is not the text tower's \(64 tokens, end token 1\)"
+    ):
+        load_model(clip_folder, tokenizer=folder, device="cpu")
+
+
+def test_the_residual_tokenizer_of_a_checkpoint_waits_for_its_method() -> None:
+    full = load_model(FIXTURE, config=CONFIG, device="cpu", dtype=torch.float32)
+    frames = torch.randn(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    switched = full.with_method("residual").encode_pixels(frames)
+    model = load_model(FIXTURE, method="residual", config=CONFIG, device=torch.device("cpu"), dtype="float32")
+    loaded = model.encode_pixels(frames)
+    assert torch.equal(switched.vectors, loaded.vectors)
+    assert switched.fingerprint == loaded.fingerprint
+
+
+def test_the_fingerprint_knows_heads_activation_and_eps() -> None:
+    configs = [{"heads": 4}, {"heads": 2}, {"heads": 4, "activation": "gelu"}, {"heads": 4, "eps": 1e-6}]
+    prints = {load_model(FIXTURE, config=config, device="cpu").fingerprint.digest for config in configs}
+    assert len(prints) == 4
+
+
+def test_whole_numbers_and_floats_are_one_setting(clip_folder: Path) -> None:
+    prints = [
+        load_model(clip_folder, method="reuse", keep=keep, device="cpu").fingerprint for keep in (1, 1.0)
+    ]
+    assert prints[0].digest == prints[1].digest

@@ -17,10 +17,11 @@ def count_macs(run: Callable[[], object]) -> int:
     Args:
         run: called once.
     """
-    rules = {
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention,
-        torch.ops.mkldnn._linear_pointwise: _packed_linear,
+    rules: dict[Any, Callable[..., int]] = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention
     }
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        rules[torch.ops.mkldnn._linear_pointwise] = _packed_linear
     with FlopCounterMode(display=False, custom_mapping=rules) as counter:
         run()
     return int(counter.get_total_flops()) // 2

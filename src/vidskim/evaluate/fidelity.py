@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidskim.errors import SettingsError
 from vidskim.pipeline.features import Features
 
 
@@ -33,10 +34,10 @@ def compare(full: Features, other: Features) -> Fidelity:
     """A method's features against the full encoder's on the same frames.
 
     Raises:
-        ValueError: the frames differ.
+        SettingsError: the frames differ.
     """
     if not np.array_equal(full.times_s, other.times_s):
-        raise ValueError(f"the two have other frames: {len(full)} and {len(other)}")
+        raise SettingsError(f"the two have other frames: {len(full)} and {len(other)}")
     cosines = (full.vectors * other.vectors).sum(dim=1).numpy()
     between = cosines[other.kinds == "P"]
     return Fidelity(

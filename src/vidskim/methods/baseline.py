@@ -1,11 +1,8 @@
 """The full encoder and the two free baselines every other method must beat."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from vidskim.methods.frames import Anchors, Between, FrameMethod, Layout, Segment
+from vidskim.methods.frames import Batch, Between, FrameMethod
 from vidskim.models.vit import VisionTransformer, unit
 
 
@@ -44,14 +41,8 @@ class Interpolate(FrameMethod):
         """Yes."""
         return True
 
-    def encode_between(
-        self,
-        trunk: VisionTransformer,
-        pixels: Tensor,
-        layout: Layout,
-        anchors: Anchors,
-        segments: Sequence[Segment],
-    ) -> Between:
+    def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
         """The two vectors, blended by time."""
-        share = layout.share[:, None].to(anchors.vectors.device)
-        return Between(unit(anchors.vectors[layout.previous].lerp(anchors.vectors[layout.following], share)))
+        layout, vectors = batch.layout, batch.anchors.vectors
+        share = layout.share[:, None].to(vectors.device)
+        return Between(unit(vectors[layout.previous].lerp(vectors[layout.following], share)))

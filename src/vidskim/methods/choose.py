@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError, unknown_name
-from vidskim.methods.frames import Layout, Segment, batches
+from vidskim.methods.frames import batches
+from vidskim.methods.layout import Layout, Segment
 from vidskim.tokens import select as rules
 from vidskim.video.motion import pixel_difference
 
@@ -42,7 +43,7 @@ class Budget:
         if self.select not in SELECTIONS:
             raise unknown_name("select", self.select, SELECTIONS)
         rules.kept_count(1, self.keep)
-        if self.threshold is not None and self.threshold < 0:
+        if self.threshold is not None and not self.threshold >= 0:
             raise SettingsError(
                 f"threshold is a mean pixel difference of at least 0; received {self.threshold}"
             )

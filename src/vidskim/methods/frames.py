@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vidskim.methods.layout import Anchor, Layout, Segment, lay_out
 from vidskim.models.cost import vit_macs
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer, unit
@@ -23,66 +24,28 @@ GPU_ROWS = 65536
 
 
 @dataclass(frozen=True)
-class Anchor:
-    """What an I-frame leaves behind for the segment after it.
-
-    Args:
-        vector: its feature [d], normalised.
-        context: its keys and values, a [2, h, n, k] for each layer, or None where the method does not read them.
-    """
-
-    vector: Tensor
-    context: list[Tensor] | None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Consecutive frames of one video that are encoded together. Frame 0 is an I-frame.
-
-    Args:
-        pixels: prepared frames [t, 3, y, x].
-        times_s: their times, float64 [t].
-        motion: motion per patch [t, gy, gx], or None.
-        first: number of frame 0 in its video.
-        carried: set if frame 0 was the last frame of the segment before and is already encoded.
-    """
-
-    pixels: Tensor
-    times_s: npt.NDArray[np.float64]
-    motion: Tensor | None
-    first: int
-    carried: Anchor | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which frames of a batch of segments are I and P, and on which I-frames each P-frame leans.
-
-    Args:
-        anchors: I-frames' numbers in the concatenated batch, int64 [a].
-        carried: rows of `anchors` that are already encoded, with what they left.
-        between: P-frames' numbers, int64 [p].
-        segment: each P-frame's segment, int64 [p].
-        previous: for each P-frame the row in `anchors` of the I-frame before it, int64 [p].
-        following: the same for the I-frame after it; equal to `previous` where there is none.
-        share: position in time between the two, 0 at the previous and 1 at the following, float32 [p].
-    """
-
-    anchors: Tensor
-    carried: dict[int, Anchor]
-    between: Tensor
-    segment: Tensor
-    previous: Tensor
-    following: Tensor
-    share: Tensor
-
-
-@dataclass(frozen=True)
 class Anchors:
     """I-frames of a batch: vectors [a, d] and, if recorded, keys and values, a [2, a, h, n, k] for each layer."""
 
     vectors: Tensor
     context: list[Tensor] | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Segments on their way through a method, their I-frames encoded.
+
+    Args:
+        pixels: of all segments, one after the other [t, 3, y, x].
+        segments: what they came from.
+        layout: which frames are I and P.
+        anchors: the I-frames' vectors and context.
+    """
+
+    pixels: Tensor
+    segments: Sequence[Segment]
+    layout: Layout
+    anchors: Anchors
 
 
 @dataclass(frozen=True)
@@ -108,7 +71,7 @@ class Encoded:
         vectors: [t, d], normalised; row 0 repeats a carried frame.
         anchor_frames: True for I-frames, bool [t].
         macs: spent on this segment's frames, carried ones apart.
-        closing: what the last frame leaves behind, for methods with lookahead.
+        closing: what the last frame leaves behind, if the segment continues and the method looks ahead.
         kept, scores: rows for this segment's P-frames, as in `Between`.
     """
 
@@ -118,42 +81,6 @@ class Encoded:
     closing: Anchor | None
     kept: Tensor | None
     scores: Tensor | None
-
-
-def lay_out(segments: Sequence[Segment], *, interleave: int, lookahead: bool) -> Layout:
-    """Number the frames of a batch and link each P-frame to its I-frames."""
-    anchors: list[int] = []
-    carried: dict[int, Anchor] = {}
-    rows: list[tuple[int, int, int, int, float]] = []  # frame, segment, previous, following, share
-    base = 0
-    for number, segment in enumerate(segments):
-        count = len(segment.pixels)
-        own = sorted({*range(0, count, interleave + 1), *([count - 1] if lookahead else [])})
-        if segment.carried is not None:
-            carried[len(anchors)] = segment.carried
-        times = segment.times_s
-        for place, start in enumerate(own):
-            stop = own[place + 1] if place + 1 < len(own) else count
-            follows = lookahead and place + 1 < len(own)
-            row = len(anchors) + place
-            span = times[stop] - times[start] if follows else 0.0
-            for frame in range(start + 1, stop):
-                share = (
-                    _share(times[frame] - times[start], span, (frame - start) / (stop - start))
-                    if follows
-                    else 0.0
-                )
-                rows.append((base + frame, number, row, row + int(follows), share))
-        anchors += [base + frame for frame in own]
-        base += count
-    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    between, owner, previous, following = (torch.tensor(column, dtype=torch.int64) for column in columns[:4])
-    share_column = torch.tensor(columns[4], dtype=torch.float32)
-    return Layout(torch.tensor(anchors), carried, between, owner, previous, following, share_column)
-
-
-def _share(elapsed: float, span: float, by_number: float) -> float:
-    return float(min(max(elapsed / span, 0.0), 1.0)) if span > 0 else by_number
 
 
 class Record(Reduction):
@@ -182,8 +109,13 @@ class FrameMethod:
         return False
 
     @property
-    def needs_motion(self) -> bool:
-        """Whether codec motion is of use."""
+    def asks_motion(self) -> bool:
+        """Whether the reader should be asked for codec motion, which costs decoding time."""
+        return False
+
+    @property
+    def uses_motion(self) -> bool:
+        """Whether motion makes a difference where there is any."""
         return False
 
     def encode(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Encoded]:
@@ -197,28 +129,18 @@ class FrameMethod:
             One `Encoded` a segment, in order.
         """
         layout = lay_out(segments, interleave=self.interleave, lookahead=self.lookahead)
-        pixels = (
-            torch.cat([segment.pixels for segment in segments]) if len(segments) > 1 else segments[0].pixels
-        )
-        anchors = self._encode_anchors(trunk, pixels, layout)
-        between = None
-        if len(layout.between):
-            between = self.encode_between(trunk, pixels, layout, anchors, segments)
-        return self._split(trunk, segments, layout, anchors, between)
+        parts = [segment.pixels for segment in segments]
+        pixels = torch.cat(parts) if len(parts) > 1 else parts[0]
+        batch = Batch(pixels, segments, layout, self._encode_anchors(trunk, pixels, layout))
+        between = self.encode_between(trunk, batch) if len(layout.between) else None
+        return self._split(trunk, batch, between)
 
-    def encode_between(
-        self,
-        trunk: VisionTransformer,
-        pixels: Tensor,
-        layout: Layout,
-        anchors: Anchors,
-        segments: Sequence[Segment],
-    ) -> Between:
+    def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
         """P-frames from their I-frames; without a rule of its own a method repeats the I-frame before."""
-        return Between(anchors.vectors[layout.previous])
+        return Between(batch.anchors.vectors[batch.layout.previous])
 
-    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, frames: int) -> int:
-        """MACs of `frames` P-frames whose recomputed patches are `kept` [frames, k]."""
+    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
+        """MACs of the P-frames of `groups` groups, whose recomputed patches are `kept` [p, k]."""
         return 0
 
     def _encode_anchors(self, trunk: VisionTransformer, pixels: Tensor, layout: Layout) -> Anchors:
@@ -244,39 +166,34 @@ class FrameMethod:
             vectors[rows] = unit(trunk(trunk.embed(pixels[layout.anchors[rows]]), reduction))
         return Anchors(vectors, context)
 
-    def _split(
-        self,
-        trunk: VisionTransformer,
-        segments: Sequence[Segment],
-        layout: Layout,
-        anchors: Anchors,
-        between: Between | None,
-    ) -> list[Encoded]:
+    def _split(self, trunk: VisionTransformer, batch: Batch, between: Between | None) -> list[Encoded]:
         """Batch results back to segments, with what each one's last frame leaves behind."""
-        total = sum(len(segment.pixels) for segment in segments)
-        vectors = torch.empty(total, trunk.config.dim, device=anchors.vectors.device)
+        layout, anchors = batch.layout, batch.anchors
+        vectors = torch.empty(len(batch.pixels), trunk.config.dim, device=batch.pixels.device)
         vectors[layout.anchors] = anchors.vectors
         if between is not None:
             vectors[layout.between] = between.vectors
-        is_anchor = np.zeros(total, dtype=np.bool_)
+        is_anchor = np.zeros(len(batch.pixels), dtype=np.bool_)
         is_anchor[layout.anchors.numpy()] = True
-        full = vit_macs(trunk.config)
         encoded, base = [], 0
-        for number, segment in enumerate(segments):
+        for number, segment in enumerate(batch.segments):
             stop = base + len(segment.pixels)
             mine = layout.segment == number
             kept = None if between is None or between.kept is None else between.kept[mine]
             scores = None if between is None or between.scores is None else between.scores[mine]
             own_anchors = int(is_anchor[base:stop].sum()) - (segment.carried is not None)
-            macs = own_anchors * full + self.macs_between(trunk, kept, int(mine.sum()))
+            groups = len(set(layout.previous[mine].tolist()))
+            macs = own_anchors * vit_macs(trunk.config) + self.macs_between(trunk, kept, groups)
             closing = None
-            if self.lookahead:
-                row = int((layout.anchors == stop - 1).nonzero()[0, 0])
-                context = None if anchors.context is None else [kv[:, row].clone() for kv in anchors.context]
-                closing = Anchor(anchors.vectors[row], context)
+            if self.lookahead and segment.continues:
+                closing = self._closing(anchors, row=int((layout.anchors == stop - 1).nonzero()[0, 0]))
             encoded.append(Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores))
             base = stop
         return encoded
+
+    def _closing(self, anchors: Anchors, *, row: int) -> Anchor:
+        context = None if anchors.context is None else [kv[:, row].clone() for kv in anchors.context]
+        return Anchor(anchors.vectors[row], context)
 
 
 def batches(rows: Tensor, tokens: int, device: torch.device) -> Iterator[Tensor]:

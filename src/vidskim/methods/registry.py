@@ -65,8 +65,10 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
         raise SettingsError(
             f'interleave is P-frames for each I-frame, at least 1; received {interleave}. Use method="full" for none'
         )
+    # keep=1 and keep=1.0 are one setting, and have one fingerprint
+    exact = {k: float(v) if isinstance(v, int) and float in _TYPES[k] else v for k, v in settings.items()}
     own = {field.name for field in fields(METHODS[name])}  # type: ignore[arg-type]
-    return METHODS[name](**settings, **{key: part for key, part in parts.items() if key in own})
+    return METHODS[name](**exact, **{key: part for key, part in parts.items() if key in own})
 
 
 def make_method(
@@ -92,8 +94,8 @@ def make_method(
     """
     if name == Residual.name and tokenizer is None:
         raise CheckpointError(
-            f"{model} has no residual tokenizer, which method='residual' needs. Distil one with "
-            "`vidskim train distill`, or use method='reuse', which needs no training"
+            f"{model} has no residual tokenizer, which method='residual' needs. Load a checkpoint that has one, "
+            "or use method='reuse', which needs no training"
         )
     return build_method(name, settings, {"std": torch.tensor(std), "tokenizer": tokenizer})
 

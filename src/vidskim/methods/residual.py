@@ -3,17 +3,16 @@
 Source: Soldan et al., ResidualViT, ICCV 2025.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from vidskim.methods.choose import Budget, patch_difference
-from vidskim.methods.frames import Anchors, Between, FrameMethod, Layout, Segment, batches
+from vidskim.methods.frames import Batch, Between
+from vidskim.methods.selective import Selective
 from vidskim.models.cost import tokenizer_macs, vit_macs
 from vidskim.models.reduction import Reduction
-from vidskim.models.vit import VisionTransformer, unit
+from vidskim.models.vit import VisionTransformer
 
 
 class ResidualTokenizer(nn.Sequential):
@@ -38,67 +37,36 @@ class InsertToken(Reduction):
         return torch.cat([x[:, :1], self.token[:, None], x[:, 1:]], dim=1)
 
 
-@dataclass(frozen=True)
-class Residual(FrameMethod):
+@dataclass(frozen=True, kw_only=True)
+class Residual(Selective):
     """The residual token carries what the dropped patches would have said.
 
     Args:
         tokenizer: distilled for the backbone; turns an I-feature into the residual token. Stays in float32.
-        std: the preparation's standard deviation [3].
-        interleave: P-frames for each I-frame, N.
-        keep, threshold, select, seed: see `Budget`.
+        std, interleave, keep, threshold, select, seed: see `Selective`.
     """
 
     tokenizer: ResidualTokenizer = field(metadata={"part": True})
-    std: Tensor = field(metadata={"part": True})
-    interleave: int = 2
-    keep: float = 0.15
-    threshold: float | None = None
-    select: str = "auto"
-    seed: int | None = 0
     name = "residual"
 
-    def __post_init__(self) -> None:
-        _ = self.budget  # checks the settings it is made of
-
-    @property
-    def needs_motion(self) -> bool:
-        """Whether codec motion is of use."""
-        return self.select == "motion"
-
-    @property
-    def budget(self) -> Budget:
-        """How patches are chosen."""
-        return Budget(self.select, self.keep, self.threshold, self.seed)
-
-    def encode_between(
-        self,
-        trunk: VisionTransformer,
-        pixels: Tensor,
-        layout: Layout,
-        anchors: Anchors,
-        segments: Sequence[Segment],
-    ) -> Between:
+    def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
         """Kept patches and the residual token through the same trunk; the class token's feature, nothing added."""
-        grid = trunk.config.grid
-        difference = None
-        if self.budget.needs_difference(segments):
-            others = layout.anchors[layout.previous]
-            difference = patch_difference(pixels, layout.between, others, std=self.std, grid=grid)
-        kept, counts, scores = self.budget.choose(layout, segments, grid, difference)
-        vectors = torch.empty(len(kept), trunk.config.dim, device=pixels.device)
-        for count in sorted(set(counts.tolist())):
-            tokens = trunk.config.prefix + 1 + count
-            for rows in batches((counts == count).nonzero()[:, 0], tokens, pixels.device):
-                x = trunk.embed(pixels[layout.between[rows]], kept[rows, :count].to(pixels.device))
-                token = self.tokenizer(anchors.vectors[layout.previous[rows]]).to(trunk.dtype)
-                vectors[rows] = unit(trunk(x, InsertToken(token)))
-        return Between(vectors, kept, scores)
+        layout = batch.layout
+        tokens = self.tokenizer(batch.anchors.vectors).to(trunk.dtype)  # one for each I-frame
 
-    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, frames: int) -> int:
-        """Kept patches and the residual token through the trunk, and one token an I-frame's feature a P-frame."""
+        def encode(rows: Tensor, chosen: Tensor) -> Tensor:
+            x = trunk.embed(batch.pixels[layout.between[rows]], chosen)
+            out: Tensor = trunk(x, InsertToken(tokens[layout.previous[rows]]))
+            return out
+
+        needed = self.budget.needs_difference(batch.segments)
+        difference = self.difference(trunk, batch, layout.previous) if needed else None
+        return self.encode_chosen(trunk, batch, difference, extra=trunk.config.prefix + 1, encode=encode)
+
+    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
+        """Kept patches and the residual token through the trunk, and one residual token a group."""
         if kept is None:
             return 0
-        token = tokenizer_macs(trunk.config, self.tokenizer.depth)
         counts = (kept >= 0).sum(dim=1).tolist()
-        return sum(vit_macs(trunk.config, kept=count, extra=1) + token for count in counts)
+        tokens = groups * tokenizer_macs(trunk.config, self.tokenizer.depth)
+        return tokens + sum(vit_macs(trunk.config, kept=count, extra=1) for count in counts)

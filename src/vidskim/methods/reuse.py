@@ -4,19 +4,18 @@ A P-frame recomputes the patches that changed. Every other patch offers the keys
 left behind in each layer, blended by how little it differs from either. Linear layers run on the few tokens only.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vidskim.errors import unknown_name
-from vidskim.methods.choose import Budget, patch_difference
-from vidskim.methods.frames import Anchors, Between, FrameMethod, Layout, Segment, as_index, batches
+from vidskim.methods.frames import Batch, Between, as_index
+from vidskim.methods.selective import Selective
 from vidskim.models.attention import attend
 from vidskim.models.cost import vit_macs
 from vidskim.models.reduction import Reduction
-from vidskim.models.vit import VisionTransformer, unit
+from vidskim.models.vit import VisionTransformer
 
 ANCHORS = ("both", "previous")
 
@@ -75,30 +74,23 @@ def group_size(previous: Tensor) -> int:
     return int(counts[0]) if bool((counts == counts[0]).all()) else 1
 
 
-@dataclass(frozen=True)
-class Reuse(FrameMethod):
+@dataclass(frozen=True, kw_only=True)
+class Reuse(Selective):
     """Training-free P-frames.
 
     Args:
-        std: the preparation's standard deviation [3].
-        interleave: P-frames for each I-frame, N.
-        keep, threshold, select, seed: see `Budget`.
         anchors: "both" blends the I-frames before and after (needs look-ahead of N frames); "previous" reads the one
             before, for streams.
+        std, interleave, keep, threshold, select, seed: see `Selective`.
     """
 
-    std: Tensor = field(metadata={"part": True})
-    interleave: int = 2
-    keep: float = 0.15
-    threshold: float | None = None
-    select: str = "difference"
     anchors: str = "both"
-    seed: int | None = 0
+    select: str = "difference"
     name = "reuse"
     records = True
 
     def __post_init__(self) -> None:
-        _ = self.budget  # checks the settings it is made of
+        super().__post_init__()
         if self.anchors not in ANCHORS:
             raise unknown_name("anchors", self.anchors, ANCHORS)
 
@@ -107,61 +99,39 @@ class Reuse(FrameMethod):
         """Whether the I-frame after a group is read."""
         return self.anchors == "both"
 
-    @property
-    def needs_motion(self) -> bool:
-        """Whether codec motion is of use."""
-        return self.select == "motion"
-
-    @property
-    def budget(self) -> Budget:
-        """How patches are chosen."""
-        return Budget(self.select, self.keep, self.threshold, self.seed)
-
-    def encode_between(
-        self,
-        trunk: VisionTransformer,
-        pixels: Tensor,
-        layout: Layout,
-        anchors: Anchors,
-        segments: Sequence[Segment],
-    ) -> Between:
+    def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
         """Changed patches through the trunk, everything else read from the I-frames."""
-        if anchors.context is None:
+        context = batch.anchors.context
+        if context is None:
             raise RuntimeError("reuse needs the I-frames' keys and values")
-        grid, prefix, device = trunk.config.grid, trunk.config.prefix, pixels.device
-        difference, share = self._difference(pixels, layout, grid)
-        kept, counts, scores = self.budget.choose(layout, segments, grid, difference)
+        layout, prefix, device = batch.layout, trunk.config.prefix, batch.pixels.device
+        difference, share = self._difference(trunk, batch)
         if share is not None:  # prefix tokens are blended by time
-            share = torch.cat([layout.share[:, None].expand(-1, prefix), share], dim=1)
-        vectors = torch.empty(len(kept), trunk.config.dim, device=device)
-        for count in sorted(set(counts.tolist())):
-            for rows in batches((counts == count).nonzero()[:, 0], prefix + count, device):
-                chosen = kept[rows, :count].to(device)
-                front = torch.arange(prefix, device=device).expand(len(rows), -1)
-                blend = Blend(
-                    anchors.context,
-                    layout.previous[rows],
-                    layout.following[rows],
-                    None if share is None else share[rows].to(device, trunk.dtype),
-                    torch.cat([front, chosen + prefix], dim=1),
-                )
-                vectors[rows] = unit(trunk(trunk.embed(pixels[layout.between[rows]], chosen), blend))
-        return Between(vectors, kept, scores)
+            share = torch.cat([layout.share[:, None].expand(-1, prefix), share], dim=1).to(
+                device, trunk.dtype
+            )
 
-    def _difference(self, pixels: Tensor, layout: Layout, grid: int) -> tuple[Tensor, Tensor | None]:
+        def encode(rows: Tensor, chosen: Tensor) -> Tensor:
+            front = torch.arange(prefix, device=device).expand(len(rows), -1)
+            positions = torch.cat([front, chosen + prefix], dim=1)
+            mine = None if share is None else share[rows]
+            blend = Blend(context, layout.previous[rows], layout.following[rows], mine, positions)
+            out: Tensor = trunk(trunk.embed(batch.pixels[layout.between[rows]], chosen), blend)
+            return out
+
+        return self.encode_chosen(trunk, batch, difference, extra=prefix, encode=encode)
+
+    def _difference(self, trunk: VisionTransformer, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Change of each patch against its nearest I-frame [p, n], and the following one's weight [p, n]."""
-        before = patch_difference(
-            pixels, layout.between, layout.anchors[layout.previous], std=self.std, grid=grid
-        )
         if not self.lookahead:
-            return before, None
-        after = patch_difference(
-            pixels, layout.between, layout.anchors[layout.following], std=self.std, grid=grid
-        )
+            needed = self.budget.needs_difference(batch.segments)
+            return (self.difference(trunk, batch, batch.layout.previous) if needed else None), None
+        before = self.difference(trunk, batch, batch.layout.previous)
+        after = self.difference(trunk, batch, batch.layout.following)
         tiny = torch.finfo(before.dtype).tiny
         return torch.minimum(before, after), (before + tiny) / (before + after + 2 * tiny)
 
-    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, frames: int) -> int:
+    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
         """Recomputed tokens through the linear layers; attention reads every position."""
         if kept is None:
             return 0

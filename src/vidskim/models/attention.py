@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidskim.errors import SettingsError
 from vidskim.models.linear import Linear
 
 # Logits of this many bytes stay in a core's share of the last-level cache.
@@ -54,7 +55,7 @@ class Attention(nn.Module):
     def __init__(self, *, width: int, heads: int, qkv_bias: bool = True) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"width {width} is not divisible by {heads} heads")
+            raise SettingsError(f"width {width} is not divisible by {heads} heads")
         self.width, self.heads = width, heads
         self.qkv = Linear(width, 3 * width, bias=qkv_bias)
         self.out = Linear(width, width)

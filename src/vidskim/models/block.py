@@ -46,6 +46,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, layer: int, reduction: Reduction) -> Tensor:
         """Tokens [b, n, d] -> [b, m, d], m < n where the reduction drops or merges."""
+        x = reduction.before_attention(layer, x)
         q, k, v = self.attention.project(self.norm1(x))
         x = self._add(x, self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
         x = reduction.after_attention(layer, x, k)
@@ -58,6 +59,7 @@ class Block(nn.Module):
         All tokens are still read as keys and values. For the last block of a class-pooled model: exact, and 10/12 of
         that block's linear layers cheaper. Nothing is left to reduce, so the two `after` hooks are not called.
         """
+        x = reduction.before_attention(layer, x)
         q, k, v = self.attention.project_some(self.norm1(x), rows)
         x = self._add(x[:, :rows], self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
         return self._add(x, self.mlp(self.norm2(x)), self.scale2)

@@ -61,7 +61,7 @@ class Checkpoint:
         preparation: what to do to a frame first.
         weights_hash: sha256 (hex) of the vision tower as stored, the same whatever the layout was.
         logit_scale: the logarithm CLIP stores, or None.
-        description: such as "clip-vit w768 l12 p32 i224".
+        description: such as "clip-vit w768 l12 h12 p32 i224 quick_gelu eps 1e-05".
     """
 
     family: str
@@ -177,10 +177,11 @@ def build_text(
 
 
 def describe(family: str, config: VitConfig) -> str:
-    """The architecture in short, such as "clip-vit w768 l12 p32 i224"."""
+    """What the function is besides its weights, such as "clip-vit w768 l12 h12 p32 i224 quick_gelu eps 1e-05"."""
     name = "vit" if family == "vit" else f"{family}-vit"
     registers = f" r{config.registers}" if config.registers else ""
-    return f"{name} w{config.width} l{config.layers} p{config.patch} i{config.image}{registers}"
+    sizes = f"w{config.width} l{config.layers} h{config.heads} p{config.patch} i{config.image}{registers}"
+    return f"{name} {sizes} {config.activation} eps {config.eps:g}"
 
 
 def _find_layout(

@@ -50,20 +50,28 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, bias=bias)
         self.activation = activation
         self._packed: Tensor | None = None
+        self._packed_from: tuple[int, int] | None = None  # where the weight lay and how often it had changed
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
-        if self._packed is None or torch.is_grad_enabled():
+        if self._packed is None or self._is_stale or torch.is_grad_enabled():
             plain = ACTIVATIONS[self.activation]
             return plain(super().forward(input))
         name, algorithm = FUSED[self.activation]
         out: Tensor = torch.ops.mkldnn._linear_pointwise(input, self._packed, self.bias, name, [], algorithm)
         return out
 
+    @property
+    def _is_stale(self) -> bool:
+        """Whether the weights changed since they were packed."""
+        return self._packed_from != (self.weight.data_ptr(), self.weight._version)
+
     def pack(self) -> None:
         """Pack the weights as they are now, if they are bfloat16 on a CPU that has it in hardware."""
         fits = self.weight.dtype == torch.bfloat16 and self.weight.device.type == "cpu"
+        fits = fits and not self.weight.is_inference()  # such a tensor cannot say whether it changed
         if fits and self.activation in FUSED and cpu_has_bfloat16():
+            self._packed_from = (self.weight.data_ptr(), self.weight._version)
             with torch.no_grad():
                 self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), PACKED_ROWS)
 

@@ -1,7 +1,7 @@
 """The places where a method may act inside the trunk. Every hook defaults to doing nothing.
 
 A `Reduction` is made for one forward pass and carries whatever that pass must remember (recorded keys, token sizes,
-a trace); nothing is stored in the model. Two hooks of the design sit outside the blocks: which patches are embedded
+a trace); nothing is stored in the model. Which patches are embedded
 at all is an argument of `VisionTransformer.embed`, and tokens are added or taken away in `begin`.
 """
 
@@ -15,6 +15,10 @@ class Reduction:
 
     def begin(self, x: Tensor) -> Tensor:
         """Embedded tokens [b, n, d] with positions, before the first norm; may add or take away tokens."""
+        return x
+
+    def before_attention(self, layer: int, x: Tensor) -> Tensor:
+        """Tokens [b, n, d] entering a block; may join clips, merge or drop tokens."""
         return x
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

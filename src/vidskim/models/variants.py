@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidskim.errors import SettingsError, unknown_name
+
 
 @dataclass(frozen=True)
 class VitConfig:
@@ -46,9 +48,9 @@ class VitConfig:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+            raise SettingsError(f"width {self.width} is not divisible by {self.heads} heads")
         if self.image % self.patch:
-            raise ValueError(f"image side {self.image} is not a multiple of the patch side {self.patch}")
+            raise SettingsError(f"image side {self.image} is not a multiple of the patch side {self.patch}")
 
     @property
     def grid(self) -> int:
@@ -108,16 +110,19 @@ def clip_vit(name: str) -> VitConfig:
     """The vision tower of an OpenAI CLIP by its size, "B/32", "B/16", "L/14" or "L/14@336".
 
     Raises:
-        KeyError: no such size.
+        SettingsError: no such size.
 
     Source: Radford et al. 2021, table 20.
     """
-    width, layers, patch, image, embed = {
+    sizes = {
         "B/32": (768, 12, 32, 224, 512),
         "B/16": (768, 12, 16, 224, 512),
         "L/14": (1024, 24, 14, 224, 768),
         "L/14@336": (1024, 24, 14, 336, 768),
-    }[name]
+    }
+    if name not in sizes:
+        raise unknown_name("CLIP size", name, sizes)
+    width, layers, patch, image, embed = sizes[name]
     return VitConfig(
         width=width,
         layers=layers,

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidskim.errors import SettingsError
 from vidskim.models.block import Block
 from vidskim.models.linear import Linear
 from vidskim.models.reduction import Reduction
@@ -56,11 +57,11 @@ class VisionTransformer(nn.Module):
             [b, prefix + k, d]: class token, registers, patches; positions added.
 
         Raises:
-            ValueError: the images have another size.
+            SettingsError: the images have another size.
         """
         side, p, g = self.config.image, self.config.patch, self.config.grid
         if pixels.shape[1:] != (3, side, side):
-            raise ValueError(f"expected pixels [b, 3, {side}, {side}], received {list(pixels.shape)}")
+            raise SettingsError(f"expected pixels [b, 3, {side}, {side}], received {list(pixels.shape)}")
         b = pixels.shape[0]
         patches = pixels.view(b, 3, g, p, g, p).permute(0, 2, 4, 1, 3, 5)  # b gy gx 3 p p
         if kept is None:

@@ -9,16 +9,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidskim.errors import CheckpointError
+from vidskim.errors import CheckpointError, SettingsError
 from vidskim.fingerprint import Fingerprint
-from vidskim.methods.frames import Anchor, Encoded, FrameMethod, Segment
+from vidskim.methods.frames import Encoded, FrameMethod
+from vidskim.methods.layout import Anchor, Segment
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer, unit
 from vidskim.pipeline.features import Features, Trace
-from vidskim.pipeline.stream import Block, Cutter, Prepared
+from vidskim.pipeline.stream import Block, Cutter, Prepared, motion_per_patch
 from vidskim.video.clip import Clip
 from vidskim.video.motion import patch_motion
 from vidskim.video.prepare import Preparation, prepare_frames
@@ -47,10 +48,12 @@ class VideoEncoder:
         fingerprint: Fingerprint,
         text: TextTransformer | None = None,
         tokenizer: Tokenizer | None = None,
+        residual_tokenizer: ResidualTokenizer | None = None,
     ) -> None:
         self.trunk, self.method = trunk, method
         self.preparation, self.fingerprint = preparation, fingerprint
         self.text, self.tokenizer = text, tokenizer
+        self.residual_tokenizer = residual_tokenizer
 
     @property
     def device(self) -> torch.device:
@@ -71,7 +74,7 @@ class VideoEncoder:
     def reading(self) -> dict[str, Any]:
         """What `read_video` and `iter_video` should be asked for on behalf of this encoder, beside the sampling."""
         short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
-        return {"motion": self.method.needs_motion, "short_side": short_side}
+        return {"motion": self.method.asks_motion, "short_side": short_side}
 
     def with_method(
         self, name: str, *, tokenizer: ResidualTokenizer | None = None, **settings: object
@@ -80,14 +83,14 @@ class VideoEncoder:
 
         Args:
             name: as `load_model`'s method.
-            tokenizer: for "residual"; default this encoder's own, if its method has one.
+            tokenizer: for "residual"; default the checkpoint's own, if it has one.
             **settings: of the method.
 
         Raises:
             CheckpointError: "residual" without a tokenizer.
             SettingsError: an unknown method or setting, or a value out of range.
         """
-        tokenizer = tokenizer or getattr(self.method, "tokenizer", None)
+        tokenizer = self.residual_tokenizer if tokenizer is None else tokenizer.to(self.device)
         method = make_method(
             name, settings, std=self.preparation.std, tokenizer=tokenizer, model=self.fingerprint.model
         )
@@ -99,6 +102,7 @@ class VideoEncoder:
             fingerprint=fingerprint,
             text=self.text,
             tokenizer=self.tokenizer,
+            residual_tokenizer=tokenizer,
         )
 
     @overload
@@ -115,8 +119,6 @@ class VideoEncoder:
         Returns:
             `Features`, or `(Features, Trace)`.
 
-        Raises:
-            ValueError: the clip has no frames.
         """
         starts = range(0, len(clip), PREPARE_FRAMES)
         parts = (self.prepare(clip[start : start + PREPARE_FRAMES]) for start in starts)
@@ -160,14 +162,20 @@ class VideoEncoder:
             `Features`, or `(Features, Trace)`.
 
         Raises:
-            ValueError: a shape is wrong, or there are no frames.
+            SettingsError: a shape is wrong, or there are no frames.
         """
+        if not pixels.is_floating_point():
+            raise SettingsError(
+                f"pixels must be normalised floats, received {pixels.dtype}; VideoEncoder.prepare makes them"
+            )
         times = (
             np.arange(len(pixels), dtype=np.float64)
             if times_s is None
             else np.asarray(times_s, dtype=np.float64)
         )
-        prepared = Prepared(pixels.float(), times, None if motion is None else self._per_patch(motion))
+        prepared = Prepared(
+            pixels.float(), times, None if motion is None else motion_per_patch(motion, self.trunk.config)
+        )
         return self._encode_one([prepared], trace)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -185,14 +193,15 @@ class VideoEncoder:
                 "the checkpoint came without tokenizer files; pass load_model(..., tokenizer=PATH) with a "
                 "tokenizer.json, a folder with vocab.json and merges.txt, or a bpe_simple_vocab file"
             )
-        ids = self.tokenizer.encode(list(texts), self.text.config.context).to(self.device)
+        ids = self.tokenizer.encode(texts, self.text.config.context).to(self.device)
         with torch.inference_mode():
-            return torch.cat([unit(self.text(part)).cpu() for part in torch.split(ids, TEXT_BATCH)])
+            parts = [unit(self.text(part)).cpu() for part in torch.split(ids, TEXT_BATCH) if len(part)]
+        return torch.cat([torch.empty(0, self.dim), *parts])
 
     def prepare(self, clip: Clip) -> Prepared:
         """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid."""
         motion = None
-        if clip.motion is not None and self.method.needs_motion:
+        if clip.motion is not None and self.method.uses_motion:
             grid = (self.trunk.config.grid, self.trunk.config.grid)
             motion = torch.from_numpy(
                 patch_motion(clip.motion, clip.frames.shape[1:3], self.preparation, grid)
@@ -222,7 +231,7 @@ class VideoEncoder:
 
         results = [(features, traced) for _, features, traced in self._run(blocks())]
         if not results:
-            raise ValueError("there are no frames to encode")
+            raise SettingsError("there are no frames to encode")
         features = Features.concatenate([features for features, _ in results])
         if not trace:
             return features
@@ -230,71 +239,61 @@ class VideoEncoder:
 
     def _run(self, blocks: Iterable[Block]) -> Iterator[tuple[Hashable, Features, Trace]]:
         """The engine: cut, batch, encode, hand out."""
-        frames = CPU_FRAMES if self.device.type == "cpu" else GPU_FRAMES
-        groups = self._groups(frames)
+        method = self.method
+        most_frames, most_anchors = self._bounds()
+        groups = max(1, min(most_frames // (method.interleave + 1), most_anchors - method.lookahead))
         cutter: Cutter | None = None
         batch: list[tuple[Hashable, Segment]] = []
+        frames = anchors = 0
         carried: dict[Hashable, Anchor | None] = {}
         for block in blocks:
-            if cutter is None:
-                cutter = Cutter(
-                    groups=groups, interleave=self.method.interleave, lookahead=self.method.lookahead
-                )
+            cutter = cutter or Cutter(groups=groups, interleave=method.interleave, lookahead=method.lookahead)
             for segment in cutter.push(block):
                 batch.append((block.video, segment))
-                if sum(len(waiting.pixels) for _, waiting in batch) >= min(frames, cutter.step):
+                frames += len(segment.pixels)
+                anchors += -(-len(segment.pixels) // (method.interleave + 1)) + method.lookahead
+                if segment.continues or frames >= most_frames or anchors >= most_anchors:
                     yield from self._encode_batch(batch, carried)
-                    batch = []
+                    batch, frames, anchors = [], 0, 0
             if block.last:
                 cutter = None
         if batch:
             yield from self._encode_batch(batch, carried)
 
-    def _groups(self, frames: int) -> int:
-        """Groups in a segment: as many as `frames` allows and their recorded keys and values fit."""
-        config = self.trunk.config
-        groups = max(1, frames // (self.method.interleave + 1))
+    def _bounds(self) -> tuple[int, int]:
+        """Frames and I-frames after which a batch is full; I-frames because their keys and values are recorded."""
+        frames = CPU_FRAMES if self.device.type == "cpu" else GPU_FRAMES
         if not self.method.records:
-            return groups
+            return frames, frames
+        config = self.trunk.config
         tokens = config.prefix + config.patches
-        each = config.layers * tokens * 2 * config.width * self.dtype.itemsize
-        return max(1, min(groups, CONTEXT_BYTES // each))
+        return frames, max(
+            2, CONTEXT_BYTES // (config.layers * tokens * 2 * config.width * self.dtype.itemsize)
+        )
 
     def _encode_batch(
         self, batch: list[tuple[Hashable, Segment]], carried: dict[Hashable, Anchor | None]
     ) -> Iterator[tuple[Hashable, Features, Trace]]:
-        segments = []
-        for key, segment in batch:
-            pixels = segment.pixels.to(self.device)
-            continued = self.method.lookahead and segment.first > 0
-            segments.append(
-                replace(segment, pixels=pixels, carried=carried.pop(key, None) if continued else None)
-            )
+        segments = [
+            replace(segment, pixels=segment.pixels.to(self.device), carried=carried.pop(key, None))
+            for key, segment in batch
+        ]
         with torch.inference_mode():
             encoded = self.method.encode(self.trunk, segments)
-        carried.clear()
         for (key, segment), result in zip(batch, encoded, strict=True):
-            carried[key] = result.closing
+            if result.closing is not None:
+                carried[key] = result.closing
             yield key, *self._result(segment, result, skip=int(self.method.lookahead and segment.first > 0))
 
     def _result(self, segment: Segment, encoded: Encoded, *, skip: int) -> tuple[Features, Trace]:
         kinds = np.where(encoded.anchor_frames, "I", "P")
         features = Features(
-            encoded.vectors[skip:].cpu(), segment.times_s[skip:], kinds[skip:], encoded.macs, self.fingerprint
+            encoded.vectors[skip:].cpu().clone(),
+            segment.times_s[skip:],
+            kinds[skip:],
+            encoded.macs,
+            self.fingerprint,
         )
         frames = torch.from_numpy(np.flatnonzero(~encoded.anchor_frames)) + segment.first
         kept = torch.empty(len(frames), 0, dtype=torch.int64) if encoded.kept is None else encoded.kept.cpu()
         return features, Trace(frames, kept, encoded.scores)
-
-    def _per_patch(self, motion: Tensor | npt.NDArray[np.floating]) -> Tensor:
-        """Motion per pixel or per patch -> per patch [t, gy, gx], summed over pixels."""
-        config = self.trunk.config
-        motion = torch.as_tensor(motion).float()
-        if motion.ndim == 3 and motion.shape[1:] == (config.grid, config.grid):
-            return motion
-        if motion.ndim == 3 and motion.shape[1:] == (config.image, config.image):
-            return motion.view(-1, config.grid, config.patch, config.grid, config.patch).sum(dim=(2, 4))
-        raise ValueError(
-            f"expected motion [t, {config.image}, {config.image}] per pixel or [t, {config.grid}, {config.grid}] per "
-            f"patch, received {list(motion.shape)}"
-        )

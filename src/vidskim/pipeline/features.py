@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from vidskim.errors import SettingsError
 from vidskim.fingerprint import Fingerprint
 
 
@@ -24,7 +25,7 @@ class Features:
         fingerprint: of the encoder.
 
     Raises:
-        ValueError: lengths or types do not agree.
+        SettingsError: lengths or types do not agree.
     """
 
     vectors: Tensor
@@ -37,10 +38,10 @@ class Features:
         t = len(self.vectors)
         if self.vectors.ndim != 2 or self.vectors.dtype != torch.float32:
             received = f"{self.vectors.dtype} {list(self.vectors.shape)}"
-            raise ValueError(f"expected vectors float32 [t, d], received {received}")
+            raise SettingsError(f"expected vectors float32 [t, d], received {received}")
         if self.times_s.shape != (t,) or self.kinds.shape != (t,):
             shapes = f"{list(self.times_s.shape)} and {list(self.kinds.shape)}"
-            raise ValueError(f"expected times_s and kinds of shape [{t}], received {shapes}")
+            raise SettingsError(f"expected times_s and kinds of shape [{t}], received {shapes}")
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -56,12 +57,12 @@ class Features:
         """Parts of one video in order, as one.
 
         Raises:
-            ValueError: no parts, or parts of different encoders.
+            SettingsError: no parts, or parts of different encoders.
         """
         if not parts:
-            raise ValueError("nothing to concatenate")
+            raise SettingsError("nothing to concatenate")
         if any(part.fingerprint != parts[0].fingerprint for part in parts):
-            raise ValueError("the parts were made by different encoders")
+            raise SettingsError("the parts were made by different encoders")
         return cls(
             torch.cat([part.vectors for part in parts]),
             np.concatenate([part.times_s for part in parts]),

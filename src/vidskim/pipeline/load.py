@@ -27,8 +27,8 @@ def load_model(
     source: str | PathLike[str],
     *,
     method: str = "full",
-    device: str = "auto",
-    dtype: str = "auto",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
     config: Mapping[str, object] | None = None,
     tokenizer: str | PathLike[str] | None = None,
     image_size: int | None = None,
@@ -55,15 +55,16 @@ def load_model(
         SettingsError: an unknown method or setting, or a value out of range.
         CheckpointError: the weights are missing, of an unknown layout, or do not fit.
     """
-    place, kind = torch_device(device), torch_dtype(dtype, torch_device(device))
+    place = torch_device(str(device))
+    kind = torch_dtype(str(dtype).removeprefix("torch."), place)
     checkpoint = read_checkpoint(resolve(source), config=config, image_size=image_size)
     preparation = replace(checkpoint.preparation, scaler=scaler)
-    residual = _residual_tokenizer(checkpoint)
+    residual = _residual_tokenizer(checkpoint, place)
     frame_method = make_method(
         method,
         settings,
         std=preparation.std,
-        tokenizer=None if residual is None else residual.to(place),
+        tokenizer=residual,
         model=checkpoint.description,
     )
     fingerprint = Fingerprint(
@@ -80,6 +81,7 @@ def load_model(
         fingerprint=fingerprint,
         text=_text_tower(checkpoint, place, kind),
         tokenizer=_tokenizer(checkpoint, tokenizer),
+        residual_tokenizer=residual,
     )
 
 
@@ -129,7 +131,7 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer | None:
+def _residual_tokenizer(checkpoint: Checkpoint, device: torch.device) -> ResidualTokenizer | None:
     state = checkpoint.residual_state
     if state is None:
         return None
@@ -144,13 +146,20 @@ def _residual_tokenizer(checkpoint: Checkpoint) -> ResidualTokenizer | None:
             f"token width {checkpoint.vision.width}): {', '.join(sorted(wrong))}"
         )
     tokenizer.load_state_dict(state)
-    return tokenizer.eval().requires_grad_(False)
+    return tokenizer.eval().requires_grad_(False).to(device)
 
 
 def _tokenizer(checkpoint: Checkpoint, given: str | PathLike[str] | None) -> Tokenizer | None:
-    if given is not None:
-        path = Path(given)
-        return Tokenizer.from_folder(path) if path.is_dir() else Tokenizer.from_file(path)
-    if checkpoint.text is None or checkpoint.tokenizer_dir is None:
+    if checkpoint.text is None:
         return None
-    return Tokenizer.from_folder(checkpoint.tokenizer_dir)
+    path = checkpoint.tokenizer_dir if given is None else Path(given)
+    if path is None:
+        return None
+    tokenizer = Tokenizer.from_folder(path) if path.is_dir() else Tokenizer.from_file(path)
+    text = checkpoint.text
+    if tokenizer.vocabulary > text.vocabulary or text.end_id not in (None, tokenizer.end_id):
+        raise CheckpointError(
+            f"the tokenizer in {path} ({tokenizer.vocabulary} tokens, end token {tokenizer.end_id}) is not the text "
+            f"tower's ({text.vocabulary} tokens, end token {text.end_id}); pass the right one as tokenizer="
+        )
+    return tokenizer

@@ -8,7 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidskim.methods.frames import Segment
+from vidskim.errors import SettingsError
+from vidskim.methods.layout import Segment
+from vidskim.models.variants import VitConfig
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Prepared:
         motion: motion per patch, float32 [t, gy, gx], or None.
 
     Raises:
-        ValueError: shapes do not agree.
+        SettingsError: shapes do not agree.
     """
 
     pixels: Tensor
@@ -31,11 +33,13 @@ class Prepared:
     def __post_init__(self) -> None:
         t = len(self.pixels)
         if self.pixels.ndim != 4 or self.pixels.shape[1] != 3:
-            raise ValueError(f"expected pixels [t, 3, y, x], received {list(self.pixels.shape)}")
+            raise SettingsError(f"expected pixels [t, 3, y, x], received {list(self.pixels.shape)}")
         if self.times_s.shape != (t,):
-            raise ValueError(f"expected times_s [{t}], received {list(self.times_s.shape)}")
+            raise SettingsError(f"expected times_s [{t}], received {list(self.times_s.shape)}")
+        if not (np.isfinite(self.times_s).all() and (np.diff(self.times_s) >= 0).all()):
+            raise SettingsError(f"times_s must be finite and never fall, received {self.times_s}")
         if self.motion is not None and len(self.motion) != t:
-            raise ValueError(f"expected motion of {t} frames, received {list(self.motion.shape)}")
+            raise SettingsError(f"expected motion of {t} frames, received {list(self.motion.shape)}")
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -94,14 +98,31 @@ class Cutter:
         pending = block.prepared if self.pending is None else Prepared.join(self.pending, block.prepared)
         whole = self.step + self.lookahead
         while len(pending) >= whole:
-            yield self._segment(pending.slice(0, whole))
+            yield self._segment(pending.slice(0, whole), continues=True)
             pending = pending.slice(self.step, len(pending))
             self.first += self.step
         # what a segment with lookahead leaves is its closing I-frame; alone it is nothing new
         leftover = len(pending) - (self.lookahead and self.first > 0)
         if block.last and leftover > 0:
-            yield self._segment(pending)
+            yield self._segment(pending, continues=False)
         self.pending = None if block.last else pending
 
-    def _segment(self, frames: Prepared) -> Segment:
-        return Segment(frames.pixels, frames.times_s, frames.motion, self.first)
+    def _segment(self, frames: Prepared, *, continues: bool) -> Segment:
+        return Segment(frames.pixels, frames.times_s, frames.motion, self.first, continues=continues)
+
+
+def motion_per_patch(motion: Tensor | npt.NDArray[np.floating], config: VitConfig) -> Tensor:
+    """Motion per pixel [t, y, x] or per patch [t, gy, gx] -> per patch, summed over pixels.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    motion = torch.as_tensor(motion).cpu().float()
+    if motion.ndim == 3 and motion.shape[1:] == (config.grid, config.grid):
+        return motion
+    if motion.ndim == 3 and motion.shape[1:] == (config.image, config.image):
+        return motion.view(-1, config.grid, config.patch, config.grid, config.patch).sum(dim=(2, 4))
+    raise SettingsError(
+        f"expected motion [t, {config.image}, {config.image}] per pixel or [t, {config.grid}, {config.grid}] per "
+        f"patch, received {list(motion.shape)}"
+    )

@@ -109,7 +109,10 @@ def test_both_towers_equal_transformers(
     model = clip(activation=activation, eps=eps)
     checkpoint = read_checkpoint(save(model))
     assert checkpoint.family == "clip"
-    assert checkpoint.description == "clip-vit w48 l3 p8 i32"
+    assert (
+        checkpoint.description
+        == f"clip-vit w48 l3 h{checkpoint.vision.heads} p8 i32 {activation} eps {eps:g}"
+    )
     assert (checkpoint.vision.activation, checkpoint.vision.eps) == (activation, eps)
     assert checkpoint.logit_scale == pytest.approx(model.logit_scale.item())
     pixels = torch.randn(3, 3, 32, 32, generator=generator)
