@@ -44,7 +44,7 @@ def test_an_outcome_is_alone_on_stdout(capsys: pytest.CaptureFixture[str]) -> No
     [
         (SettingsError("no such setting"), 2),
         (CheckpointError("no weights"), 1),
-        (FingerprintError("another run"), 1),
+        (FingerprintError("another run", remedy="overwrite"), 1),
         (CannotOpenError("no", path="x.mp4"), 1),
     ],
 )

@@ -1,6 +1,7 @@
 """vidskim extract on real clips with a tiny random model."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -68,8 +69,26 @@ def test_a_second_run_skips_and_another_method_is_refused_with_the_command(
     message = report["error"]["message"]
     assert "method: full -> reuse" in message
     assert f"vidskim extract {folder}/clips" in message
+    assert f"--method reuse --keep 0.5 --json --out {out}-2\nTo replace them:\n" in message
     assert message.endswith("--method reuse --keep 0.5 --json --overwrite")
     assert run(capsys, folder, "--out", out, "--method", "reuse", "--overwrite")[1]["done"] == 3
+
+
+def test_outputs_of_other_videos_are_refused_with_a_command_that_goes_through(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "my out"
+    assert run(capsys, folder, "--out", str(out))[0] == 0
+    out.with_name("my out-2").mkdir()
+    options = [f"--out={out}", "--method", "copy", "--limit", "1", "--overwrite"]
+    code, report, _ = run(capsys, folder, *options)
+    message = report["error"]["message"]
+    assert (code, "To replace them" in message) == (1, False)
+    assert message.splitlines()[-1].endswith(f"--json --out '{out}-3'")
+    verb, *arguments = shlex.split(message.splitlines()[-1])
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    assert (verb, exit_info.value.code, json.loads(capsys.readouterr().out)["done"]) == ("vidskim", 0, 1)
 
 
 def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:
@@ -110,8 +129,8 @@ def test_bad_videos_give_exit_3(capsys: pytest.CaptureFixture[str], folder: Path
         (["--method", "resuse"], 2, "Did you mean 'reuse'"),
         (["--method", "reuse", "--set", "selct=center"], 2, "Did you mean 'select'"),
         (["--config", "heds=3"], 2, "Did you mean 'heads'"),
-        (["--config", "heads"], 2, "--config takes name=value, got 'heads'"),
-        (["--set", "keep"], 2, "--set takes name=value, got 'keep'"),
+        (["--config", "heads"], 2, "--config takes name=value, received 'heads'"),
+        (["--set", "keep"], 2, "--set takes name=value, received 'keep'"),
         (["--method", "reuse", "--keep", "0.5", "--set", "keep=0.4"], 2, "keep is given twice"),
         (["--method", "reuse", "--keep", "1.5"], 2, "1.5"),
         (["--format", "npz"], 2, "Did you mean 'npy'"),

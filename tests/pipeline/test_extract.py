@@ -204,12 +204,16 @@ def test_features_of_another_extractor_are_refused_before_any_work(tmp_path: Pat
     other = StandInEncoder(method="reuse")
     with pytest.raises(
         FingerprintError, match=r"(?s)2 videos.*v0.*method: full -> reuse.*--overwrite.*--out"
-    ):
+    ) as refusal:
         run(videos, out, other)
+    assert refusal.value.remedy == "overwrite"
     with pytest.raises(FingerprintError, match=r"sampling: \{'fps': 3.0\} -> \{'fps': 2.0\}"):
         run(videos, out, fps=2.0)
-    with pytest.raises(FingerprintError, match="not among the videos of this run, so use another folder"):
+    with pytest.raises(
+        FingerprintError, match="not among the videos of this run, so use another folder"
+    ) as refusal:
         run(videos[1:], out, other, overwrite=True)
+    assert refusal.value.remedy == "other_folder"
     assert snapshot(out) == before
     assert run(videos, out, other, overwrite=True).done == 4
 

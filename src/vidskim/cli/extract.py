@@ -1,5 +1,6 @@
 """vidskim extract: videos in, one feature file each out."""
 
+import itertools
 import json
 import shlex
 from pathlib import Path
@@ -71,7 +72,8 @@ def extract(
         try:
             return (_dry_run if dry_run else _run)(listed[:limit], out, encoder, options, as_json)
         except FingerprintError as error:
-            raise FingerprintError(f"{error}{_remedy(context.obj, str(error))}") from error
+            commands = _remedy(context.obj, error, out)
+            raise FingerprintError(f"{error}{commands}", remedy=error.remedy) from error
 
     run_verb(body, as_json=as_json)
 
@@ -99,7 +101,7 @@ def _pairs(option: str, pairs: list[str] | None, **named: float | None) -> dict[
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise SettingsError(f"{option} takes name=value, got {pair!r}")
+            raise SettingsError(f"{option} takes name=value, received {pair!r}")
         if name in settings:
             raise SettingsError(f"{name} is given twice")
         try:
@@ -109,11 +111,32 @@ def _pairs(option: str, pairs: list[str] | None, **named: float | None) -> dict[
     return settings
 
 
-def _remedy(arguments: list[str] | None, message: str) -> str:
-    """The command line that would go through."""
-    if not arguments or "--overwrite)" not in message:
+def _remedy(arguments: list[str] | None, error: FingerprintError, out: Path) -> str:
+    """The command lines that would go through."""
+    if not arguments:
         return ""
-    return f"\nTo replace them:\n  vidskim {shlex.join([*arguments, '--overwrite'])}"
+    elsewhere = [*_without(arguments, "--out"), "--out", _free_folder(out)]
+    lines = ["To keep them and write to another folder:", f"  vidskim {shlex.join(elsewhere)}"]
+    if error.remedy == "overwrite":
+        lines += ["To replace them:", f"  vidskim {shlex.join([*arguments, '--overwrite'])}"]
+    return "".join(f"\n{line}" for line in lines)
+
+
+def _without(arguments: list[str], option: str) -> list[str]:
+    """The arguments less an option and its value."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and argument != option and not argument.startswith(f"{option}="):
+            kept.append(argument)
+        skip = argument == option and not skip
+    return kept
+
+
+def _free_folder(out: Path) -> str:
+    """A folder beside `out` that is not there yet: features-2, features-3, ..."""
+    base = out if out.name.strip(".") else out.resolve()
+    return next(name for number in itertools.count(2) if not Path(name := f"{base}-{number}").exists())
 
 
 def _planned(agenda: "Agenda") -> Outcome:

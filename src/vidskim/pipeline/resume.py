@@ -93,13 +93,12 @@ def make_agenda(
             agenda.skipped.append(source)
             agenda.found[source.name] = record
     if foreign and not overwrite:
-        raise FingerprintError(
-            _refusal(out, foreign, run, "overwrite them (--overwrite), or use another folder (--out)")
-        )
+        remedy = "overwrite them (--overwrite), or use another folder (--out)"
+        raise FingerprintError(_refusal(out, foreign, run, remedy), remedy="overwrite")
     strays = _strays(out, {source.name for source in sources}, run)
     if strays:
         remedy = "they are not among the videos of this run, so use another folder (--out)"
-        raise FingerprintError(_refusal(out, strays, run, remedy))
+        raise FingerprintError(_refusal(out, strays, run, remedy), remedy="other_folder")
     return agenda
 
 
