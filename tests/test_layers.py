@@ -36,7 +36,6 @@ FORBIDDEN_IMPORTS = {"torchvision", "timm", "open_clip", "decord", "mmcv", "pick
 AV_FILES = {
     "video/container.py": "reads",
     "video/write.py": "writes",
-    "cli/checks.py": "reports the version and codecs of the library itself",
 }
 
 # Tests that mirror no single source file, and why.

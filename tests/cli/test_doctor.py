@@ -7,6 +7,7 @@ import pytest
 
 from vidskim.cli import checks
 from vidskim.cli.main import main
+from vidskim.video import container
 
 
 def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
@@ -49,3 +50,19 @@ def test_what_breaks_fails_with_a_remedy_and_does_not_stop_the_rest(
     assert "FAIL  engine            OSError: no engine" in out
     assert "-> pip install no-such-package" in out
     assert "2 failed, 0 warnings" in out
+
+
+def test_missing_codecs_are_named_by_how_much_they_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs = {"h264": None, "vp9": None, "av1": "AV1 (AOMedia Video 1)", "libx264": None}
+    monkeypatch.setattr(container, "describe_decoders", lambda: ({"libavcodec": "61.1.2"}, codecs))
+    lines = [(check.name, check.status, check.detail) for check in checks.check_decoders()]
+    assert lines == [
+        ("ffmpeg", "ok", "libavcodec 61.1.2"),
+        ("decoder h264", "FAIL", "missing"),
+        ("decoder vp9", "warn", "missing"),
+        ("decoder av1", "ok", "AV1 (AOMedia Video 1)"),
+        ("encoder libx264", "warn", "missing: no test clips can be written"),
+    ]
+    assert all(
+        "--force-reinstall av" in check.remedy for check in checks.check_decoders() if check.status != "ok"
+    )

@@ -64,31 +64,19 @@ def check_machine() -> Iterator[Check]:
 
 def check_decoders() -> Iterator[Check]:
     """FFmpeg's libraries, the codecs that videos come in, and the encoder for test clips."""
-    import av
+    from vidskim.video.container import describe_decoders
 
-    libraries = ", ".join(
-        f"{name} {'.'.join(map(str, number))}" for name, number in sorted(av.library_versions.items())
-    )
-    yield Check("ffmpeg", OK, libraries)
-    for codec, needed in {"h264": True, "hevc": False, "vp9": False, "av1": False}.items():
-        try:
-            yield Check(f"decoder {codec}", OK, av.codec.Codec(codec, "r").long_name)
-        except ValueError:
-            status, remedy = (
-                (FAIL if needed else WARN),
-                "pip install --force-reinstall av (its own wheel, not a local build)",
-            )
-            yield Check(f"decoder {codec}", status, "missing", remedy)
-    try:
-        av.codec.Codec("libx264", "w")
-        yield Check("encoder libx264", OK, "present")
-    except ValueError:
-        yield Check(
-            "encoder libx264",
-            WARN,
-            "missing: no test clips can be written",
-            "pip install --force-reinstall av",
-        )
+    versions, codecs = describe_decoders()
+    yield Check("ffmpeg", OK, ", ".join(f"{name} {number}" for name, number in versions.items()))
+    remedy = "pip install --force-reinstall av (its own wheel, not a local build)"
+    for codec, name in codecs.items():
+        label = "encoder libx264" if codec == "libx264" else f"decoder {codec}"
+        if name is not None:
+            yield Check(label, OK, name)
+        elif codec == "libx264":
+            yield Check(label, WARN, "missing: no test clips can be written", remedy)
+        else:
+            yield Check(label, FAIL if codec == "h264" else WARN, "missing", remedy)
 
 
 def check_round_trip() -> Iterator[Check]:

@@ -234,3 +234,15 @@ def motion_vectors(frame: DecodedFrame) -> np.ndarray | None:
     """The frame's motion vectors as a structured array, or None."""
     vectors = frame.side_data.get("MOTION_VECTORS")
     return vectors.to_ndarray() if isinstance(vectors, MotionVectors) else None
+
+
+def describe_decoders() -> tuple[dict[str, str], dict[str, str | None]]:
+    """Versions of FFmpeg's libraries, and long names of the codecs that matter; None for one that is missing."""
+    versions = {name: ".".join(map(str, number)) for name, number in sorted(av.library_versions.items())}
+    codecs: dict[str, str | None] = {}
+    for name in ("h264", "hevc", "vp9", "av1", "libx264"):
+        try:
+            codecs[name] = av.codec.Codec(name, "w" if name == "libx264" else "r").long_name
+        except ValueError:
+            codecs[name] = None
+    return versions, codecs
