@@ -23,6 +23,20 @@ def test_a_clip_prints_shapes_and_can_be_sliced():
 
 
 @pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (0, r"a slice, such as clip\[2:5\], received 0; clip.frames\[i\] is one frame"),
+        ([0, 2], r"received \[0, 2\]; .*clip\[i : i \+ 1\] a Clip of one"),
+        (slice(3, None), r"one frame or more, and clip\[3:\] of 3 has none"),
+        (slice(2, 1, 2), r"clip\[2:1:2\] of 3 has none"),
+    ],
+)
+def test_only_slices_with_frames_cut_a_clip(part, message):
+    with pytest.raises(SettingsError, match=message):
+        Clip(**GOOD)[part]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("frames", np.zeros((3, 4, 6), np.uint8), r"uint8 \[t, y, x, 3\], received uint8 \[3, 4, 6\]"),

@@ -184,6 +184,11 @@ def test_short_side_scales_while_decoding(plain):
     assert np.abs(small.frames.astype(float) - reference).mean() < 3
 
 
+def test_a_short_side_may_not_make_frames_too_large(plain):
+    with pytest.raises(VideoTooLargeError, match=r"short_side 200 makes 266x200 pixels; a side may have 250"):
+        read_video(plain, 2.0, short_side=200, limits=Limits(side=250))
+
+
 def test_motion_is_exported_where_every_frame_is_decoded(plain):
     assert read_video(plain, 1.0).motion is None
     assert read_video(plain, motion=False).motion is None

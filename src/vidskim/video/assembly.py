@@ -182,6 +182,8 @@ def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
         for ticks, place, frame in _wanted(frames, job):
             if painter is None:
                 painter = Painter(frame, short_side=settings.short_side, threads=settings.threads)
+                cause = f"short_side {settings.short_side} makes " if settings.short_side else ""
+                settings.limits.check_size(*painter.size[::-1], settings.path, cause=cause)
             if previous is None or previous.place != place:
                 previous = _Picture(ticks, place, painter.paint(frame))
             if window is not None:

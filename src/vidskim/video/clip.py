@@ -13,7 +13,7 @@ class Health:
     """How the reading went. A file without damage has no bad packets, no corrupt frames and is not truncated.
 
     Args:
-        strategy: "straight", "nonref", "groups" or "groups+nonref"; see `sample.plan_packets`.
+        strategy: "straight", "nonref", "groups" or "groups+nonref"; see `plan.plan_packets`.
         packets_total: packets of the video stream in the file.
         packets_decoded: packets given to the decoder.
         packets_bad: packets that could not be read or decoded.
@@ -103,7 +103,17 @@ class Clip:
         return len(self.frames)
 
     def __getitem__(self, part: slice) -> "Clip":
-        """The frames of a slice, as a Clip that shares memory with this one."""
+        """The frames of a slice, as a Clip that shares memory with this one.
+
+        Raises:
+            SettingsError: not a slice, or one without a single frame.
+        """
+        if not isinstance(part, slice):
+            raise SettingsError(_not_a_slice(part))
+        if not len(self.times_s[part]):
+            raise SettingsError(
+                f"a Clip has one frame or more, and clip[{_written(part)}] of {len(self)} has none"
+            )
         motion = None if self.motion is None else self.motion[part]
         return Clip(self.frames[part], self.times_s[part], motion, self.health)
 
@@ -111,6 +121,16 @@ class Clip:
         motion = "None" if self.motion is None else f"float32 {list(self.motion.shape)}"
         span = f"{self.times_s[0]:.3f}..{self.times_s[-1]:.3f}"
         return f"Clip(frames=uint8 {list(self.frames.shape)}, times_s={span}, motion={motion}, {self.health})"
+
+
+def _not_a_slice(part: object) -> str:
+    hint = "clip.frames[i] is one frame, clip[i : i + 1] a Clip of one"
+    return f"a Clip is cut with a slice, such as clip[2:5], received {part!r}; {hint}"
+
+
+def _written(part: slice) -> str:
+    bounds = ["" if bound is None else str(bound) for bound in (part.start, part.stop)]
+    return ":".join(bounds if part.step is None else [*bounds, str(part.step)])
 
 
 def _expect(name: str, array: np.ndarray, dtype: type, shape: str, fits: bool) -> None:

@@ -36,13 +36,13 @@ class Limits:
             if not value > 0:
                 raise SettingsError(f"Limits.{field.name} must be above 0, received {value}")
 
-    def check_size(self, width: int, height: int, path: str) -> None:
-        """Raise VideoTooLargeError if a frame of this size is above the caps."""
+    def check_size(self, width: int, height: int, path: str, *, cause: str = "") -> None:
+        """Raise VideoTooLargeError if a frame of this size is above the caps; `cause` says what makes it so large."""
         if max(width, height) > self.side:
-            message = f"{width}x{height} pixels; a side may have {self.side} (Limits.side)"
+            message = f"{cause}{width}x{height} pixels; a side may have {self.side} (Limits.side)"
             raise VideoTooLargeError(message, path=path)
         if width * height > self.pixels:
-            message = f"{width}x{height} pixels; a frame may have {self.pixels} (Limits.pixels)"
+            message = f"{cause}{width}x{height} pixels; a frame may have {self.pixels} (Limits.pixels)"
             raise VideoTooLargeError(message, path=path)
 
     def check_length(self, frames: int, duration_s: float | None, path: str) -> None:

@@ -1,5 +1,6 @@
 """Frames to model input: resize the shorter side, crop the centre, scale, normalise. Equal to CLIP's published way."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from vidskim.errors import SettingsError, unknown_name
+from vidskim.errors import SettingsError, VideoTooLargeError, unknown_name
 from vidskim.video.geometry import centre_box, fit_short_side
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -23,6 +24,8 @@ INTERPOLATIONS = {
 }
 
 SCALERS = ("pillow", "decoder")
+MOST_PIXELS = 2**26  # of a resized frame, before the crop
+MOST_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,6 @@ class Preparation:
         """Plain JSON values."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Preparation":
-        """Read what `to_dict` wrote; an unknown key is an error."""
-        for key in record:
-            if key not in cls.__dataclass_fields__:
-                raise unknown_name("Preparation field", key, cls.__dataclass_fields__)
-        triples: dict[str, Any] = {key: tuple(record[key]) for key in ("mean", "std") if key in record}
-        return cls(**{**record, **triples})
-
 
 def resized_size(y: int, x: int, preparation: Preparation) -> tuple[int, int]:
     """Height and width of a frame after the resize, before the crop."""
@@ -109,6 +103,10 @@ def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> t
     Returns:
         float32 [t, 3, size, size], normalised.
 
+    Raises:
+        SettingsError: the frames have another type or shape.
+        VideoTooLargeError: the frames are so long and narrow that resizing them would fill the memory.
+
     Source: the preparation published with CLIP (resize, centre crop, scale to 0..1, normalise).
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
@@ -116,28 +114,40 @@ def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> t
         raise SettingsError(f"frames must be uint8 [t, y, x, 3], received {received}")
     t, y, x, _ = frames.shape
     size = resized_size(y, x, preparation)
-    top, left, bottom, right = crop_box(y, x, preparation)
+    _check_resized(y, x, size)
     cropped = np.empty((t, preparation.size, preparation.size, 3), np.uint8)
-    for frame, target in zip(frames, cropped, strict=True):
-        target[:] = _resized(frame, size, preparation)[top:bottom, left:right]
+
+    def fill(number: int) -> None:
+        cropped[number] = _cropped(frames[number], size, preparation)
+
+    # Pillow lets other threads run. PyTorch's number of threads says how many the caller allows.
+    with ThreadPoolExecutor(min(MOST_THREADS, torch.get_num_threads())) as pool:
+        list(pool.map(fill, range(t)))
     pixels = torch.from_numpy(cropped).permute(0, 3, 1, 2).contiguous()  # [t, 3, y, x]
     mean, std = _channels(preparation)
     return pixels.float().div_(255.0).sub_(mean).div_(std)
 
 
-def denormalise(pixels: torch.Tensor, preparation: Preparation) -> torch.Tensor:
-    """Model input [..., 3, y, x] back to pixels in 0..1."""
-    mean, std = (values.to(pixels) for values in _channels(preparation))
-    return pixels * std + mean
-
-
-def _resized(
+def _cropped(
     frame: npt.NDArray[np.uint8], size: tuple[int, int], preparation: Preparation
 ) -> npt.NDArray[np.uint8]:
+    top, left, bottom, right = centre_box(*size, preparation.size)
     if frame.shape[:2] == size:
-        return frame
+        return frame[top:bottom, left:right]
     image = Image.fromarray(np.ascontiguousarray(frame))
-    return np.asarray(image.resize((size[1], size[0]), INTERPOLATIONS[preparation.interpolation]))
+    # Resizing only what the crop keeps, with `resize(box=...)`, rounds otherwise than published.
+    resized = image.resize((size[1], size[0]), INTERPOLATIONS[preparation.interpolation])
+    return np.asarray(resized)[top:bottom, left:right]
+
+
+def _check_resized(y: int, x: int, size: tuple[int, int]) -> None:
+    """Refuse frames so long and narrow that resizing them would fill the memory."""
+    if (y, x) != size and size[0] * size[1] > MOST_PIXELS:
+        message = (
+            f"a {x}x{y} frame would become {size[1]}x{size[0]} pixels before the crop, above {MOST_PIXELS}; "
+            "leave this video out or cut its frames to a less extreme shape"
+        )
+        raise VideoTooLargeError(message, path="frames")
 
 
 def _channels(preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,8 +1,8 @@
 """Video files to Clips: every frame, so many a second, or the frames at given times.
 
 The file is gone through twice. The first pass reads packets without decoding and learns all timestamps; from them
-follow the wanted frames and the cheapest way to decode them (`sample.py`). The second pass decodes packet by packet,
-keeps what is good and counts what is bad.
+follow the wanted frames (`sample.py`) and the cheapest way to decode them (`plan.py`). The second pass decodes packet
+by packet, keeps what is good and counts what is bad.
 """
 
 import os

@@ -17,11 +17,6 @@ from vidskim.errors import SettingsError
 
 Ticks = npt.NDArray[np.int64]
 Frame = TypeVar("Frame")
-SKIP, SUPPORT, WANTED = (
-    0,
-    1,
-    2,
-)  # what to do with a packet: leave out; decode for others' sake; decode and show
 NO_STAMP = -(2**63)  # a packet without a timestamp
 _CLOSE = 1e-4  # ticks; a time this little before a frame counts as at the frame
 
