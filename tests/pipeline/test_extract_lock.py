@@ -65,3 +65,14 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("x")
     with pytest.raises(VidskimError, match=r"cannot write .*out: File exists"):
         run(make_videos(tmp_path / "in"), tmp_path / "out")
+
+
+def test_videos_on_a_disk_that_is_away_keep_their_features(tmp_path: Path) -> None:
+    videos, out = make_videos(tmp_path / "in"), tmp_path / "out"
+    run(videos, out)
+    kept = sorted(out.rglob("*.safetensors"))
+    (tmp_path / "in").rename(tmp_path / "elsewhere")
+    assert run(videos, out).failed == len(videos)
+    assert sorted(out.rglob("*.safetensors")) == kept
+    (tmp_path / "elsewhere").rename(tmp_path / "in")
+    assert run(videos, out).skipped == len(videos)

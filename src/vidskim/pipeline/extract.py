@@ -80,8 +80,9 @@ def extract(
         with locked(out):
             agenda = make_agenda(sources, out=out, run=run, format=format, overwrite=overwrite)
             remove_partial_files(sources, out=out, format=format)
-            for source in agenda.todo:  # from here on, an output that is there is right
-                output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
+            for source in agenda.todo:  # from here on, an output of a source that is there is right
+                if source.path.exists():  # a disk that is not mounted costs no features
+                    output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
             ledger.open(sources, agenda)
             reading = partial(read, fps=fps, max_bytes=CLIP_BYTES, **encoder.reading)
             with Reader(agenda.todo, read=reading, encoder=encoder, times=ledger.times) as reader:
