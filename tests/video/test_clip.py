@@ -1,3 +1,7 @@
+"""Clip and Health: checked, printed, sliced."""
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ GOOD = {
 }
 
 
-def test_a_clip_prints_shapes_and_can_be_sliced():
+def test_a_clip_prints_shapes_and_can_be_sliced() -> None:
     clip = Clip(**GOOD)
     assert len(clip) == 3
     assert "frames=uint8 [3, 4, 6, 3], times_s=0.000..0.500, motion=float32 [3, 1, 2]" in repr(clip)
@@ -31,7 +35,7 @@ def test_a_clip_prints_shapes_and_can_be_sliced():
         (slice(2, 1, 2), r"clip\[2:1:2\] of 3 has none"),
     ],
 )
-def test_only_slices_with_frames_cut_a_clip(part, message):
+def test_only_slices_with_frames_cut_a_clip(part: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Clip(**GOOD)[part]
 
@@ -50,12 +54,12 @@ def test_only_slices_with_frames_cut_a_clip(part, message):
         ("motion", np.zeros((2, 1, 2), np.float32), r"float32 \[3, my, mx\], received float32 \[2, 1, 2\]"),
     ],
 )
-def test_wrong_fields_are_named_with_what_was_expected(field, value, message):
+def test_wrong_fields_are_named_with_what_was_expected(field: str, value: np.ndarray, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Clip(**{**GOOD, field: value})
 
 
-def test_health_is_good_without_damage():
+def test_health_is_good_without_damage() -> None:
     assert Health("straight", packets_total=4, frames_decoded=4).is_good
     for damage in ({"packets_bad": 1}, {"frames_corrupt": 1}, {"truncated": True}):
         assert not Health("straight", **damage).is_good

@@ -1,3 +1,5 @@
+"""Sizes, crops and the eight turns, against numbers worked out by hand and NumPy's own turning."""
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from vidskim.errors import SettingsError
 from vidskim.video.geometry import Orientation, centre_box, fit_short_side
 
 
-def test_the_longer_side_is_rounded_down():
+def test_the_longer_side_is_rounded_down() -> None:
     assert fit_short_side(720, 1280, 224) == (224, 398)
     assert fit_short_side(1280, 720, 224) == (398, 224)
     assert fit_short_side(100, 100, 7) == (7, 7)
@@ -13,7 +15,7 @@ def test_the_longer_side_is_rounded_down():
         fit_short_side(10, 10, 0)
 
 
-def test_the_crop_rounds_half_to_even():
+def test_the_crop_rounds_half_to_even() -> None:
     assert centre_box(224, 397, 224) == (0, 86, 224, 310)  # 86.5 -> 86
     assert centre_box(224, 399, 224) == (0, 88, 224, 312)  # 87.5 -> 88
     with pytest.raises(SettingsError, match="a crop of 224 does not fit in a frame of 300x200 pixels"):
@@ -22,7 +24,7 @@ def test_the_crop_rounds_half_to_even():
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("mirror", [False, True])
-def test_matrix_turn_and_mirror_agree(turns, mirror):
+def test_matrix_turn_and_mirror_agree(turns: int, mirror: bool) -> None:
     array = np.arange(12).reshape(3, 4)
     expected = np.rot90(array, -turns)
     matrix = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][turns]
@@ -36,6 +38,6 @@ def test_matrix_turn_and_mirror_agree(turns, mirror):
     assert turn.size(3, 4) == expected.shape
 
 
-def test_slanted_matrices_take_the_nearest_quarter_turn():
+def test_slanted_matrices_take_the_nearest_quarter_turn() -> None:
     slanted = np.array([60000, 20000, 0, -20000, 60000, 0, 0, 0, 2**30], np.int32)
     assert Orientation.from_matrix(slanted) == Orientation()

@@ -1,10 +1,14 @@
+"""What is let in: local files only, within limits, within memory."""
+
+from pathlib import Path
+
 import pytest
 
 from vidskim.errors import CannotOpenError, SettingsError, VideoTooLargeError
 from vidskim.video.guard import Limits, check_memory, frames_within, local_file
 
 
-def test_only_local_files(tmp_path):
+def test_only_local_files(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"x")
     assert local_file(path) == f"file:{path}"
@@ -13,12 +17,12 @@ def test_only_local_files(tmp_path):
             local_file(name)
 
 
-def test_limits_must_be_above_zero():
+def test_limits_must_be_above_zero() -> None:
     with pytest.raises(SettingsError, match=r"Limits.side must be above 0, received 0"):
         Limits(side=0)
 
 
-def test_memory_message_has_the_numbers():
+def test_memory_message_has_the_numbers() -> None:
     check_memory(10, 100, 100, max_bytes=300_000, path="a")
     with pytest.raises(
         VideoTooLargeError, match=r"a: 1000 frames of 1920x1080 need 5.79 GiB, above max_bytes \(2.00"

@@ -1,3 +1,5 @@
+"""Motion maps against drawing cell by cell; windows, patches and pixel differences."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,11 @@ FIELDS = [("w", "u1"), ("h", "u1"), ("dst_x", "<i2"), ("dst_y", "<i2"), ("motion
           ("motion_scale", "<u2")]  # fmt: skip
 
 
-def vectors(*rows):
+def vectors(*rows: tuple[int, ...]) -> np.ndarray:
     return np.array(list(rows), dtype=FIELDS)
 
 
-def slow_draw(blocks, y, x):
+def slow_draw(blocks: np.ndarray, y: int, x: int) -> np.ndarray:
     """Cell by cell: the mean length over the blocks that cover the cell's middle; y and x are multiples of 8."""
     drawn = np.zeros((y // 8, x // 8))
     for row in range(y // 8):
@@ -29,7 +31,7 @@ def slow_draw(blocks, y, x):
     return drawn
 
 
-def test_blocks_are_drawn_on_the_cells_they_cover():
+def test_blocks_are_drawn_on_the_cells_they_cover() -> None:
     generator = np.random.default_rng(3)
     rows = []
     for _ in range(60):
@@ -40,7 +42,7 @@ def test_blocks_are_drawn_on_the_cells_they_cover():
     np.testing.assert_allclose(draw_vectors(blocks, 48, 64), slow_draw(blocks, 48, 64), rtol=1e-6)
 
 
-def test_blocks_outside_and_odd_sizes_are_harmless():
+def test_blocks_outside_and_odd_sizes_are_harmless() -> None:
     blocks = vectors(
         (16, 16, 200, 8, 9, 0, 1), (16, 16, -40, -8, 9, 0, 1), (8, 8, 4, 4, 3, 4, 1), (4, 4, 30, 18, 6, 8, 2)
     )
@@ -53,7 +55,7 @@ def test_blocks_outside_and_odd_sizes_are_harmless():
 
 
 @pytest.mark.parametrize("late", [0, 1])
-def test_windows_sum_eleven_frames(late):
+def test_windows_sum_eleven_frames(late: int) -> None:
     maps = [np.full((2, 3), 2.0**i, np.float32) for i in range(20)]
     drawn = []
     window, got = MotionWindow(), {}
@@ -72,7 +74,7 @@ def test_windows_sum_eleven_frames(late):
     assert sorted(drawn) == sorted(set(drawn)), "a map is drawn once"
 
 
-def test_patches_take_the_mean_of_the_cells_they_overlap():
+def test_patches_take_the_mean_of_the_cells_they_overlap() -> None:
     motion = np.random.default_rng(0).random((2, 12, 16), dtype=np.float32)
     whole = patch_motion(motion, (96, 96), Preparation(96, 96), (6, 8))
     np.testing.assert_allclose(whole, motion.reshape(2, 6, 2, 8, 2).mean((2, 4)), rtol=1e-5)
@@ -85,7 +87,7 @@ def test_patches_take_the_mean_of_the_cells_they_overlap():
         patch_motion(motion[0], (96, 96), Preparation(96, 96), (6, 8))
 
 
-def test_pixel_difference_is_the_mean_change_per_patch_in_0_to_1():
+def test_pixel_difference_is_the_mean_change_per_patch_in_0_to_1() -> None:
     pixels = torch.zeros(3, 3, 8, 8)
     pixels[1:, :, :4, :4] = 0.5
     pixels[2, 0, 4:, 4:] = 0.3

@@ -1,6 +1,10 @@
+"""Reading whole files: which frames come, when, how large, how turned."""
+
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,13 +15,17 @@ from vidskim.errors import NoFramesError, SettingsError, VideoTooLargeError
 from vidskim.video.guard import Limits
 from vidskim.video.read import iter_video, probe, read_video
 
+Make = Callable[..., np.ndarray]
+Write = Callable[..., Path]
+Numbers = Callable[[np.ndarray], list[int]]
+
 
 def expected(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The sampling rule, word for word: the last frame at or before each time, else the first."""
     return np.array([max([i for i, t in enumerate(times) if t <= w + 1e-7], default=0) for w in wanted])
 
 
-def test_every_frame_in_order(plain, numbers):
+def test_every_frame_in_order(plain: Path, numbers: Numbers) -> None:
     clip = read_video(plain)
     assert numbers(clip.frames) == list(range(120))
     assert clip.times_s == pytest.approx(np.arange(120) / 25)
@@ -40,7 +48,9 @@ CODINGS = {
 
 
 @pytest.mark.parametrize("name", CODINGS)
-def test_every_way_of_decoding_gives_the_same_frames(name, encode, numbered, tmp_path):
+def test_every_way_of_decoding_gives_the_same_frames(
+    name: str, encode: Write, numbered: Make, tmp_path: Path
+) -> None:
     file, codec, options = CODINGS[name]
     path = encode(tmp_path / file, numbered(100), [40 * i for i in range(100)], codec=codec, options=options)
     every = read_video(path, motion=False, threads=1)
@@ -56,7 +66,7 @@ def test_every_way_of_decoding_gives_the_same_frames(name, encode, numbered, tmp
     assert part.times_s[0] == pytest.approx(every.times_s[0] + 2.52)
 
 
-def test_sparse_reading_leaves_packets_out(plain):
+def test_sparse_reading_leaves_packets_out(plain: Path) -> None:
     strategies = {fps: read_video(plain, fps).health.strategy for fps in (0.3, 6.0, 25.0)}
     assert strategies == {0.3: "groups+nonref", 6.0: "nonref", 25.0: "straight"}
     sparse = read_video(plain, times_s=[1.0, 4.1]).health
@@ -64,17 +74,17 @@ def test_sparse_reading_leaves_packets_out(plain):
     assert sparse.packets_total == 120
 
 
-def test_times_give_one_frame_each(plain, numbers):
+def test_times_give_one_frame_each(plain: Path, numbers: Numbers) -> None:
     clip = read_video(plain, times_s=[-3.0, 0.0, 0.039, 0.04, 1.0, 1.0, 99.0])
     assert numbers(clip.frames) == [0, 0, 0, 1, 25, 25, 119]
     assert clip.times_s == pytest.approx([0, 0, 0, 0.04, 1, 1, 4.76])
 
 
-def test_a_rate_above_the_source_repeats_nothing(plain, numbers):
+def test_a_rate_above_the_source_repeats_nothing(plain: Path, numbers: Numbers) -> None:
     assert numbers(read_video(plain, fps=240.0).frames) == list(range(120))
 
 
-def test_start_and_end_are_half_open_and_chunks_join(plain, numbers):
+def test_start_and_end_are_half_open_and_chunks_join(plain: Path, numbers: Numbers) -> None:
     assert numbers(read_video(plain, start_s=1.0, end_s=1.2).frames) == [25, 26, 27, 28, 29]
     parts = [read_video(plain, 3.0, start_s=a, end_s=a + 1.6).frames for a in (0.0, 1.6, 3.2)]
     assert numbers(np.concatenate(parts)) == numbers(read_video(plain, 3.0).frames)
@@ -84,7 +94,9 @@ def test_start_and_end_are_half_open_and_chunks_join(plain, numbers):
         read_video(plain, start_s=7.0)
 
 
-def test_variable_frame_rate_and_late_start(encode, numbered, numbers, tmp_path):
+def test_variable_frame_rate_and_late_start(
+    encode: Write, numbered: Make, numbers: Numbers, tmp_path: Path
+) -> None:
     stamps = [5000, 5040, 5080, 6500, 6540, 8000, 8010, 8020]
     path = encode(tmp_path / "a.mkv", numbered(8), stamps)
     assert read_video(path).times_s == pytest.approx(np.array(stamps) / 1000)
@@ -93,7 +105,7 @@ def test_variable_frame_rate_and_late_start(encode, numbered, numbers, tmp_path)
     assert clip.health.is_good
 
 
-def test_iter_gives_the_same_frames_in_blocks(plain):
+def test_iter_gives_the_same_frames_in_blocks(plain: Path) -> None:
     whole = read_video(plain, 12.0, motion=True)
     blocks = list(iter_video(plain, 12.0, motion=True, block=7))
     assert [len(block) for block in blocks] == [7] * (len(whole) // 7) + [len(whole) % 7] * (
@@ -105,11 +117,11 @@ def test_iter_gives_the_same_frames_in_blocks(plain):
     assert blocks[-1].health == whole.health
 
 
-def test_blocks_shrink_to_the_memory_allowed(plain):
+def test_blocks_shrink_to_the_memory_allowed(plain: Path) -> None:
     assert {len(clip) for clip in iter_video(plain, max_bytes=3 * 96 * 128 * 4)} == {4}
 
 
-def test_files_are_closed(plain, open_files):
+def test_files_are_closed(plain: Path, open_files: Callable[[Path], int]) -> None:
     before = open_files(plain)
     clips = iter_video(plain, block=4)
     next(clips)
@@ -120,13 +132,13 @@ def test_files_are_closed(plain, open_files):
     assert open_files(plain) == before
 
 
-def test_memory_cap_names_the_way_out(plain):
+def test_memory_cap_names_the_way_out(plain: Path) -> None:
     with pytest.raises(VideoTooLargeError, match=r"120 frames of 128x96 .* use iter_video\(path, fps=...\)"):
         read_video(plain, max_bytes=100_000)
     assert len(read_video(plain, 2.0, max_bytes=400_000)) == 10
 
 
-def test_limits_apply(plain):
+def test_limits_apply(plain: Path) -> None:
     for limits, message in (
         (Limits(side=100), r"128x96 pixels; a side may have 100"),
         (Limits(pixels=5000), r"a frame may have 5000"),
@@ -155,7 +167,7 @@ def test_limits_apply(plain):
         ({"threads": -1}, "threads must be 0"),
     ],
 )
-def test_settings_are_checked_at_once(settings, message):
+def test_settings_are_checked_at_once(settings: dict[str, Any], message: str) -> None:
     for read in (read_video, iter_video):
         with pytest.raises(SettingsError, match=message):
             read("nowhere.mp4", **settings)
@@ -163,7 +175,7 @@ def test_settings_are_checked_at_once(settings, message):
         iter_video("nowhere.mp4", block=0)
 
 
-def test_odd_sizes_ten_bits_and_gif(encode, numbered, numbers, tmp_path):
+def test_odd_sizes_ten_bits_and_gif(encode: Write, numbered: Make, numbers: Numbers, tmp_path: Path) -> None:
     odd = encode(tmp_path / "odd.mp4", numbered(5, 97, 131), [0, 40, 80, 120, 160], pixel_format="yuv444p")
     assert read_video(odd).frames.shape == (5, 97, 131, 3)
     deep = encode(tmp_path / "deep.mp4", numbered(5), [0, 40, 80, 120, 160], pixel_format="yuv420p10le")
@@ -175,7 +187,7 @@ def test_odd_sizes_ten_bits_and_gif(encode, numbered, numbers, tmp_path):
     assert gif.times_s == pytest.approx([0, 0.1, 0.4, 0.5])
 
 
-def test_short_side_scales_while_decoding(plain):
+def test_short_side_scales_while_decoding(plain: Path) -> None:
     small, full = read_video(plain, 2.0, short_side=40), read_video(plain, 2.0)
     assert small.frames.shape == (10, 40, 53, 3)
     reference = np.stack(
@@ -184,12 +196,12 @@ def test_short_side_scales_while_decoding(plain):
     assert np.abs(small.frames.astype(float) - reference).mean() < 3
 
 
-def test_a_short_side_may_not_make_frames_too_large(plain):
+def test_a_short_side_may_not_make_frames_too_large(plain: Path) -> None:
     with pytest.raises(VideoTooLargeError, match=r"short_side 200 makes 266x200 pixels; a side may have 250"):
         read_video(plain, 2.0, short_side=200, limits=Limits(side=250))
 
 
-def test_motion_is_exported_where_every_frame_is_decoded(plain):
+def test_motion_is_exported_where_every_frame_is_decoded(plain: Path) -> None:
     assert read_video(plain, 1.0).motion is None
     assert read_video(plain, motion=False).motion is None
     every = read_video(plain)
@@ -202,7 +214,15 @@ def test_motion_is_exported_where_every_frame_is_decoded(plain):
     assert every.motion[60, 6:10].mean() > 4 * every.motion[60, 10:].mean()
 
 
-def test_codecs_without_vectors_have_no_motion(numbered, tmp_path):
+def test_motion_is_the_same_for_any_threads(numbered: Make, encode: Write, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 90, (60, 360, 640, 1), dtype=np.uint8)
+    path = encode(tmp_path / "a.mp4", numbered(60, 360, 640) // 2 + noise, [40 * i for i in range(60)])
+    one = read_video(path, motion=True, threads=1)
+    for threads in (0, 2, 3):
+        np.testing.assert_array_equal(read_video(path, motion=True, threads=threads).motion, one.motion)
+
+
+def test_codecs_without_vectors_have_no_motion(numbered: Make, tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     images = [Image.fromarray(frame) for frame in numbered(3)]
     images[0].save(path, save_all=True, append_images=images[1:], duration=100)
@@ -216,7 +236,7 @@ MATRICES = [
 
 
 @pytest.mark.parametrize("matrix", MATRICES)
-def test_all_turns_and_mirrors(matrix, plain, tmp_path):
+def test_all_turns_and_mirrors(matrix: tuple[int, int, int, int], plain: Path, tmp_path: Path) -> None:
     a, b, c, d = matrix
     data = bytearray(plain.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of other fields
@@ -240,7 +260,7 @@ def test_all_turns_and_mirrors(matrix, plain, tmp_path):
     assert (info.rotation == 0) == (matrix in MATRICES[:2])
 
 
-def test_probe_tells_the_header(plain):
+def test_probe_tells_the_header(plain: Path) -> None:
     info = probe(plain)
     assert (info.width, info.height, info.codec, info.rotation, info.mirrored) == (128, 96, "h264", 0, False)
     assert info.duration_s == pytest.approx(4.8)
@@ -248,7 +268,9 @@ def test_probe_tells_the_header(plain):
     assert info.size_bytes == plain.stat().st_size
 
 
-def test_a_video_without_timestamps_gets_increasing_ones(encode, numbered, numbers, tmp_path):
+def test_a_video_without_timestamps_gets_increasing_ones(
+    encode: Write, numbered: Make, numbers: Numbers, tmp_path: Path
+) -> None:
     path = encode(tmp_path / "a.avi", numbered(30), [40 * i for i in range(30)], options={"bf": "2"})
     with av.open(str(path)) as container:
         stamps = [packet.pts for packet in container.demux(video=0) if packet.size]
@@ -258,6 +280,6 @@ def test_a_video_without_timestamps_gets_increasing_ones(encode, numbered, numbe
     assert np.diff(clip.times_s) == pytest.approx(0.04)
 
 
-def test_preparation_does_not_load_the_decoder():
+def test_preparation_does_not_load_the_decoder() -> None:
     code = "import sys, vidskim.video.prepare, vidskim.video.motion; sys.exit('av' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2] / "src")

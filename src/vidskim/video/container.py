@@ -102,7 +102,8 @@ def open_video(
         limits.check_length(stream.frames, _duration(container, stream), name)
         # Given on opening the container, max_pixels would have no effect.
         context.options = {"max_pixels": str(limits.pixels), **({"flags2": "+export_mvs"} if motion else {})}
-        context.thread_type = "AUTO"
+        # With a thread for each frame, FFmpeg exports motion vectors while another thread still fills them in.
+        context.thread_type = "SLICE" if motion else "AUTO"
         context.thread_count = threads
         try:
             yield container, stream
