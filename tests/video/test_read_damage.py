@@ -98,21 +98,31 @@ def test_nothing_decodable_is_no_frames(spoil: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"just some words\n" * 40, b"\x00" * 5000, b"\x00\x00\x00\x18ftypmp42"]
+    ("content", "message"),
+    [
+        (b"", r"not a readable video \(.*\); the file is empty: copy or download it again"),
+        (b"just some words\n" * 40, r"not a readable video \(.*\); check that a player opens it"),
+        (b"\x00" * 5000, "check that a player opens it"),
+        (b"\x00\x00\x00\x18ftypmp42", "check that a player opens it"),
+    ],
 )
-def test_files_that_are_no_videos(content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_no_videos(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     for read in (read_video, probe, lambda path: next(iter_video(path))):
-        with pytest.raises(CannotOpenError, match="not a readable video") as caught:
+        with pytest.raises(CannotOpenError, match=message) as caught:
             read(path)
         assert caught.value.path == str(path)
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.mp4", tmp_path):
-        with pytest.raises(CannotOpenError, match="no such local file"):
+    for path, message in (
+        (tmp_path / "none.mp4", "no such local file; check the path"),
+        (tmp_path, "no such local file: it is a folder; name one video in it"),
+    ):
+        with pytest.raises(CannotOpenError, match=message) as caught:
             read_video(path)
+        assert caught.value.kind == "cannot_open"
 
 
 def test_sound_only(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def open_video(
     try:
         container = av.open(address, container_options=OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise CannotOpenError(f"not a readable video ({reason_of(error)})", path=name) from error
+        raise CannotOpenError(
+            f"not a readable video ({reason_of(error)}); {_advice(name)}", path=name
+        ) from error
     with container:
         stream = _main_stream(container, name)
         context = stream.codec_context
@@ -109,6 +111,13 @@ def open_video(
             yield container, stream
         except av.error.FFmpegError as error:
             raise CannotOpenError(f"reading failed ({reason_of(error)})", path=name) from error
+
+
+def _advice(path: str) -> str:
+    """What to do about a file that does not open."""
+    if not os.path.getsize(path):
+        return "the file is empty: copy or download it again"
+    return "check that a player opens it; if not, copy or download it again, or convert it to MP4"
 
 
 def _main_stream(container: Container, path: str) -> Stream:

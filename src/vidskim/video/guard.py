@@ -63,7 +63,10 @@ def local_file(path: str | os.PathLike[str]) -> str:
     """
     name = os.fspath(path)
     if not os.path.isfile(name):
-        raise CannotOpenError("no such local file; addresses and playlists are not read", path=str(name))
+        if os.path.isdir(name):
+            raise CannotOpenError("no such local file: it is a folder; name one video in it", path=str(name))
+        hint = "check the path, and download the video first if it is an address"
+        raise CannotOpenError(f"no such local file; {hint}", path=str(name))
     # The explicit protocol keeps a name such as "concat:a" from being read as a protocol of its own.
     return "file:" + os.path.abspath(name)
 
