@@ -51,5 +51,20 @@ class Fingerprint:
 
     def differences(self, other: "Fingerprint") -> list[str]:
         """One line for each field that differs, "field: mine -> theirs"."""
-        mine, theirs = asdict(self), asdict(other)
-        return [f"{name}: {mine[name]} -> {theirs[name]}" for name in mine if mine[name] != theirs[name]]
+        mine, theirs = _flat(asdict(self)), _flat(asdict(other))
+        names = [*mine, *(name for name in theirs if name not in mine)]
+        changed = [name for name in names if mine.get(name) != theirs.get(name)]
+        return [f"{name}: {mine.get(name)} -> {theirs.get(name)}" for name in changed]
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Fields of fields by their own names, "preparation.size"."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        inner = (
+            {f"{name}.{key}": part for key, part in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+        flat.update(inner)
+    return flat

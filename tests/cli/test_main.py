@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import vidskim
 from vidskim.cli.main import app, main
 
 VERBS = {"doctor", "prepare", "demo", "extract"}
@@ -65,3 +66,10 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys)
     assert code == 2
     assert "extract" in out + err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"vidskim {vidskim.__version__}\n"

@@ -33,7 +33,11 @@ def test_two_residual_tokenizers_are_told_apart() -> None:
     [
         ("reuze", {}, "Did you mean 'reuse'"),
         ("reuse", {"interleeve": 2}, "Did you mean 'interleave'"),
-        ("full", {"keep": 0.1}, "unknown setting of method 'full' 'keep'"),
+        (
+            "full",
+            {"keep": 0.1},
+            "method='full' has no setting 'keep'; it belongs to method='residual' or 'reuse'",
+        ),
         ("reuse", {"keep": "0.1"}, "keep is float or int; received '0.1'"),
         ("reuse", {"keep": True}, "received True"),
         ("reuse", {"keep": 0.1, "threshold": 0.1}, "not both"),

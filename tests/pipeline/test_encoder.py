@@ -9,7 +9,7 @@ import torch
 
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.text import TextTransformer
-from vidskim.pipeline import encoder as engine
+from vidskim.pipeline import engine
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.load import load_model
 from vidskim.pipeline.stream import Block, Prepared
@@ -141,7 +141,7 @@ def test_with_method_shares_the_weights(clip_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "motion", "message"),
     [
-        (torch.zeros(2, 3, 16, 16), None, r"expected pixels \[b, 3, 32, 32\], received \[2, 3, 16, 16\]"),
+        (torch.zeros(2, 3, 16, 16), None, r"expected pixels \[t, 3, 32, 32\], received \[2, 3, 16, 16\]"),
         (torch.zeros(0, 3, 32, 32), None, "no frames"),
         (torch.zeros(2, 3, 32, 32), torch.zeros(2, 5, 5), r"\[t, 32, 32\] per pixel or \[t, 4, 4\]"),
         (torch.zeros(2, 3, 32, 32), torch.zeros(3, 4, 4), "motion of 2 frames"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.pipeline import test_extract as stand_in
 from tests.pipeline.test_extract import StandInEncoder, make_videos, run, snapshot
 
@@ -18,7 +19,7 @@ from vidskim.pipeline.files import locked
 def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     many = {f"w{index}": {"frames": 6, "shade": index} for index in range(12)}
     videos, out = make_videos(tmp_path / "in", **many), tmp_path / "out"
-    command = [sys.executable, str(stand_in.__file__), str(tmp_path / "in"), str(out)]
+    command = [sys.executable, str(stand_in.__file__), str(tmp_path / "in"), str(out), "99"]
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while worker.poll() is None and not list(out.glob("*.safetensors")):
         time.sleep(0.002)
@@ -76,3 +77,17 @@ def test_videos_on_a_disk_that_is_away_keep_their_features(tmp_path: Path) -> No
     assert sorted(out.rglob("*.safetensors")) == kept
     (tmp_path / "elsewhere").rename(tmp_path / "in")
     assert run(videos, out).skipped == len(videos)
+
+
+def test_another_format_or_number_type_is_refused(tmp_path: Path) -> None:
+    videos, out = make_videos(tmp_path / "in"), tmp_path / "out"
+    run(videos, out)
+    with pytest.raises(FingerprintError, match=r"holds features as safetensors.*this run writes npy"):
+        run(videos, out, format="npy")
+    half = StandInEncoder()
+    half.dtype = torch.bfloat16
+    with pytest.raises(FingerprintError, match="dtype: float32 -> bfloat16"):
+        run(videos, out, half)
+    run(videos, out, format="npy", overwrite=True)
+    assert not list(out.rglob("*.safetensors"))
+    assert run(videos, out, format="npy").skipped == len(videos)

@@ -17,21 +17,30 @@ if TYPE_CHECKING:
     from vidskim.pipeline.resume import Agenda
 
 
+Threshold = Annotated[
+    float | None, typer.Option(help="Instead of --keep: compute patches that change more (0..1).")
+]
+Config = Annotated[
+    list[str] | None, typer.Option(help="What a bare state dict cannot tell, such as heads=3: name=value.")
+]
+
+
 def extract(
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Files, folders (searched below), or @list.txt.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for feature files, manifest and failures.")],
-    model: Annotated[str, typer.Option(help="demo, a Hub id, a folder or a checkpoint file.")],
+    model: Annotated[str, typer.Option(help="A Hub id, a folder or a checkpoint file.")],
     method: Annotated[str, typer.Option(help="full, copy, interpolate, residual or reuse.")] = "full",
-    interleave: Annotated[int | None, typer.Option(help="P-frames for each I-frame, N.")] = None,
-    keep: Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Compute patches that change more (reuse).")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Another setting: name=value.")] = None,
-    config: Annotated[
-        list[str] | None,
-        typer.Option(help="What a bare state dict cannot tell, such as heads=3: name=value."),
+    interleave: Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")] = None,
+    keep: Annotated[
+        float | None, typer.Option(help="Share of patches computed in a P-frame. Default 0.15.")
     ] = None,
+    threshold: Threshold = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="select, anchors or seed: name=value.")
+    ] = None,
+    config: Config = None,
     fps: Annotated[float, typer.Option(help="Frames per second to sample; 0 for every frame.")] = 3.0,
     format: Annotated[str, typer.Option(help="safetensors or npy.")] = "safetensors",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

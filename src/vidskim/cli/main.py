@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -18,7 +19,7 @@ USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
 app = typer.Typer(
     name="vidskim",
     help="Video in, features out, compute spent where the video changes.",
-    epilog="Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 finished but some videos failed.",
+    epilog="Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 finished but some videos failed, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,8 +29,20 @@ for verb in (doctor, prepare, demo, extract):
     app.command(verb.__name__)(verb)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"vidskim {version('vidskim')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _verbs() -> None:
+def _verbs(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
     """Video in, features out, compute spent where the video changes."""
 
 

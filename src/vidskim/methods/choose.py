@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError, unknown_name
-from vidskim.methods.frames import batches
 from vidskim.methods.layout import Layout, Segment
 from vidskim.tokens import select as rules
 from vidskim.video.motion import pixel_difference
@@ -109,7 +108,7 @@ class Budget:
 
 
 def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Tensor, grid: int) -> Tensor:
-    """`pixel_difference` of many pairs of frames of one batch, some at a time.
+    """`pixel_difference` of many pairs of frames of one batch.
 
     Args:
         pixels: normalised frames [t, 3, y, x].
@@ -121,7 +120,9 @@ def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Ten
     Returns:
         float32 [p, grid * grid] on the CPU.
     """
-    out = torch.empty(len(frames), grid * grid)
-    for rows in batches(torch.arange(len(frames)), grid * grid, pixels.device):
-        out[rows] = pixel_difference(pixels[frames[rows]], pixels[others[rows]], std=std, grid=grid).cpu()
-    return out
+    # frame by frame, so that frames are read where they lie instead of being gathered
+    changes = [
+        pixel_difference(pixels[frame : frame + 1], pixels[other : other + 1], std=std, grid=grid)
+        for frame, other in zip(frames.tolist(), others.tolist(), strict=True)
+    ]
+    return torch.cat(changes).cpu()

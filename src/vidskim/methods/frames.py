@@ -163,7 +163,7 @@ class FrameMethod:
         fresh = torch.tensor([row for row in range(count) if row not in layout.carried], dtype=torch.int64)
         for rows in batches(fresh, tokens, pixels.device):
             reduction = Record(context, rows) if context is not None else Reduction()
-            vectors[rows] = unit(trunk(trunk.embed(pixels[layout.anchors[rows]]), reduction))
+            vectors[rows] = unit(trunk(trunk.embed(pixels[as_index(layout.anchors[rows])]), reduction))
         return Anchors(vectors, context)
 
     def _split(self, trunk: VisionTransformer, batch: Batch, between: Between | None) -> list[Encoded]:

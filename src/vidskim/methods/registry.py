@@ -1,6 +1,6 @@
 """Methods by name, built from settings that are checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any
 
@@ -51,7 +51,7 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     allowed = setting_fields(name)
     for key, value in settings.items():
         if key not in allowed:
-            raise unknown_name(f"setting of method {name!r}", key, allowed)
+            raise _unknown_setting(name, key, allowed)
         if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
             expected = " or ".join(kind.__name__ for kind in _TYPES[key])
             raise SettingsError(f"{key} is {expected}; received {value!r}")
@@ -69,6 +69,15 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     exact = {k: float(v) if isinstance(v, int) and float in _TYPES[k] else v for k, v in settings.items()}
     own = {field.name for field in fields(METHODS[name])}  # type: ignore[arg-type]
     return METHODS[name](**exact, **{key: part for key, part in parts.items() if key in own})
+
+
+def _unknown_setting(method: str, key: str, allowed: Iterable[str]) -> SettingsError:
+    owners = [other for other in METHODS if key in setting_fields(other)]
+    if owners:
+        return SettingsError(
+            f"method={method!r} has no setting {key!r}; it belongs to method={' or '.join(map(repr, owners))}"
+        )
+    return unknown_name(f"setting of method={method!r},", key, allowed)
 
 
 def make_method(
@@ -103,6 +112,8 @@ def make_method(
 def method_settings(method: FrameMethod) -> dict[str, object]:
     """What a method was built with, for a fingerprint: its settings and the hash of its trained part."""
     settings = {name: getattr(method, name) for name in setting_fields(method.name)}
+    if settings.get("threshold") is not None:
+        del settings["keep"]  # not in force
     if isinstance(method, Residual):
         settings["tokenizer"] = hash_weights(method.tokenizer.state_dict())
     return settings

@@ -55,7 +55,7 @@ class Residual(Selective):
         tokens = self.tokenizer(batch.anchors.vectors).to(trunk.dtype)  # one for each I-frame
 
         def encode(rows: Tensor, chosen: Tensor) -> Tensor:
-            x = trunk.embed(batch.pixels[layout.between[rows]], chosen)
+            x = trunk.embed(batch.pixels, chosen, frames=layout.between[rows])
             out: Tensor = trunk(x, InsertToken(tokens[layout.previous[rows]]))
             return out
 

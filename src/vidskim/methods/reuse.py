@@ -116,7 +116,7 @@ class Reuse(Selective):
             positions = torch.cat([front, chosen + prefix], dim=1)
             mine = None if share is None else share[rows]
             blend = Blend(context, layout.previous[rows], layout.following[rows], mine, positions)
-            out: Tensor = trunk(trunk.embed(batch.pixels[layout.between[rows]], chosen), blend)
+            out: Tensor = trunk(trunk.embed(batch.pixels, chosen, frames=layout.between[rows]), blend)
             return out
 
         return self.encode_chosen(trunk, batch, difference, extra=prefix, encode=encode)

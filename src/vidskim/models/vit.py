@@ -46,12 +46,13 @@ class VisionTransformer(nn.Module):
         """The weights' type; activations have the same."""
         return self.class_token.dtype
 
-    def embed(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+    def embed(self, pixels: Tensor, kept: Tensor | None = None, *, frames: Tensor | None = None) -> Tensor:
         """Embed all patches, or only the kept ones: dropped patches are never projected.
 
         Args:
             pixels: prepared images [b, 3, y, x] of the configured side.
             kept: patch numbers [b, k], row-major in the grid, or None for all.
+            frames: with `kept`, the images its rows belong to [b], or None for all in order.
 
         Returns:
             [b, prefix + k, d]: class token, registers, patches; positions added.
@@ -68,11 +69,12 @@ class VisionTransformer(nn.Module):
             flat = patches.reshape(b, g * g, -1)
             positions = self.positions[1:]
         else:
-            flat = patches[torch.arange(b, device=kept.device)[:, None], kept // g, kept % g].flatten(2)
+            images = torch.arange(b) if frames is None else frames
+            flat = patches[images.to(kept.device)[:, None], kept // g, kept % g].flatten(2)
             positions = self.positions[1:][kept]
         x = self.patch(flat.to(self.dtype)) + positions
         prefix = torch.cat([(self.class_token + self.positions[0])[None], self.registers])
-        return torch.cat([prefix.expand(b, -1, -1), x], dim=1)
+        return torch.cat([prefix.expand(len(x), -1, -1), x], dim=1)
 
     def forward(self, x: Tensor, reduction: Reduction | None = None) -> Tensor:
         """Blocks, pooling and projection.

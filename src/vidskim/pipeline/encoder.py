@@ -11,24 +11,19 @@ from torch import Tensor
 
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.fingerprint import Fingerprint
-from vidskim.methods.frames import Encoded, FrameMethod
-from vidskim.methods.layout import Anchor, Segment
+from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer, unit
+from vidskim.pipeline.engine import Engine
 from vidskim.pipeline.features import Features, Trace
-from vidskim.pipeline.stream import Block, Cutter, Prepared, motion_per_patch
+from vidskim.pipeline.stream import Block, Prepared, motion_per_patch
 from vidskim.video.clip import Clip
 from vidskim.video.motion import patch_motion
 from vidskim.video.prepare import Preparation, prepare_frames
 
-# Frames encoded together. On a CPU more gains nothing; a GPU wants to be filled.
-CPU_FRAMES = 48
-GPU_FRAMES = 512
-# What recorded keys and values of one batch may take.
-CONTEXT_BYTES = 1 << 30
 PREPARE_FRAMES = 64
 TEXT_BATCH = 256
 
@@ -54,6 +49,10 @@ class VideoEncoder:
         self.preparation, self.fingerprint = preparation, fingerprint
         self.text, self.tokenizer = text, tokenizer
         self.residual_tokenizer = residual_tokenizer
+
+    def __repr__(self) -> str:
+        config = ", ".join(f"{name}={value!r}" for name, value in self.fingerprint.settings.items())
+        return f"VideoEncoder({self.fingerprint.model}, {self.method.name}({config}), {self.dtype}, {self.device})"
 
     @property
     def device(self) -> torch.device:
@@ -120,6 +119,8 @@ class VideoEncoder:
             `Features`, or `(Features, Trace)`.
 
         """
+        if not isinstance(clip, Clip):
+            raise SettingsError(f"encode takes a Clip, as read_video gives; received {type(clip).__name__}")
         starts = range(0, len(clip), PREPARE_FRAMES)
         parts = (self.prepare(clip[start : start + PREPARE_FRAMES]) for start in starts)
         return self._encode_one(parts, trace)
@@ -164,6 +165,10 @@ class VideoEncoder:
         Raises:
             SettingsError: a shape is wrong, or there are no frames.
         """
+        pixels = torch.as_tensor(pixels)
+        side = self.trunk.config.image
+        if pixels.shape[1:] != (3, side, side):
+            raise SettingsError(f"expected pixels [t, 3, {side}, {side}], received {list(pixels.shape)}")
         if not pixels.is_floating_point():
             raise SettingsError(
                 f"pixels must be normalised floats, received {pixels.dtype}; VideoEncoder.prepare makes them"
@@ -217,8 +222,11 @@ class VideoEncoder:
         Yields:
             A video's key and the features of its next frames, in order within each video.
         """
-        for key, features, _ in self._run(blocks):
+        for key, features, _ in self._engine().run(blocks):
             yield key, features
+
+    def _engine(self) -> Engine:
+        return Engine(self.trunk, self.method, self.fingerprint)
 
     def _encode_one(self, parts: Iterable[Prepared], trace: bool) -> Features | tuple[Features, Trace]:
         size = self.trunk.config.image
@@ -229,71 +237,10 @@ class VideoEncoder:
                 yield Block(0, part, last=False)
             yield Block(0, nothing, last=True)
 
-        results = [(features, traced) for _, features, traced in self._run(blocks())]
+        results = [(features, traced) for _, features, traced in self._engine().run(blocks())]
         if not results:
             raise SettingsError("there are no frames to encode")
         features = Features.concatenate([features for features, _ in results])
         if not trace:
             return features
         return features, Trace.concatenate([traced for _, traced in results])
-
-    def _run(self, blocks: Iterable[Block]) -> Iterator[tuple[Hashable, Features, Trace]]:
-        """The engine: cut, batch, encode, hand out."""
-        method = self.method
-        most_frames, most_anchors = self._bounds()
-        groups = max(1, min(most_frames // (method.interleave + 1), most_anchors - method.lookahead))
-        cutter: Cutter | None = None
-        batch: list[tuple[Hashable, Segment]] = []
-        frames = anchors = 0
-        carried: dict[Hashable, Anchor | None] = {}
-        for block in blocks:
-            cutter = cutter or Cutter(groups=groups, interleave=method.interleave, lookahead=method.lookahead)
-            for segment in cutter.push(block):
-                batch.append((block.video, segment))
-                frames += len(segment.pixels)
-                anchors += -(-len(segment.pixels) // (method.interleave + 1)) + method.lookahead
-                if segment.continues or frames >= most_frames or anchors >= most_anchors:
-                    yield from self._encode_batch(batch, carried)
-                    batch, frames, anchors = [], 0, 0
-            if block.last:
-                cutter = None
-        if batch:
-            yield from self._encode_batch(batch, carried)
-
-    def _bounds(self) -> tuple[int, int]:
-        """Frames and I-frames after which a batch is full; I-frames because their keys and values are recorded."""
-        frames = CPU_FRAMES if self.device.type == "cpu" else GPU_FRAMES
-        if not self.method.records:
-            return frames, frames
-        config = self.trunk.config
-        tokens = config.prefix + config.patches
-        return frames, max(
-            2, CONTEXT_BYTES // (config.layers * tokens * 2 * config.width * self.dtype.itemsize)
-        )
-
-    def _encode_batch(
-        self, batch: list[tuple[Hashable, Segment]], carried: dict[Hashable, Anchor | None]
-    ) -> Iterator[tuple[Hashable, Features, Trace]]:
-        segments = [
-            replace(segment, pixels=segment.pixels.to(self.device), carried=carried.pop(key, None))
-            for key, segment in batch
-        ]
-        with torch.inference_mode():
-            encoded = self.method.encode(self.trunk, segments)
-        for (key, segment), result in zip(batch, encoded, strict=True):
-            if result.closing is not None:
-                carried[key] = result.closing
-            yield key, *self._result(segment, result, skip=int(self.method.lookahead and segment.first > 0))
-
-    def _result(self, segment: Segment, encoded: Encoded, *, skip: int) -> tuple[Features, Trace]:
-        kinds = np.where(encoded.anchor_frames, "I", "P")
-        features = Features(
-            encoded.vectors[skip:].cpu().clone(),
-            segment.times_s[skip:],
-            kinds[skip:],
-            encoded.macs,
-            self.fingerprint,
-        )
-        frames = torch.from_numpy(np.flatnonzero(~encoded.anchor_frames)) + segment.first
-        kept = torch.empty(len(frames), 0, dtype=torch.int64) if encoded.kept is None else encoded.kept.cpu()
-        return features, Trace(frames, kept, encoded.scores)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from vidskim.errors import SettingsError, VidskimError
 from vidskim.fingerprint import Fingerprint
 from vidskim.pipeline.features import Features
-from vidskim.pipeline.files import locked, output_paths
+from vidskim.pipeline.files import all_output_paths, locked
 from vidskim.pipeline.ledger import ExtractReport, Ledger, Progress
 from vidskim.pipeline.reader import Ending, Item, Reader
 from vidskim.pipeline.resume import Agenda, Run, make_agenda, remove_partial_files
@@ -73,8 +73,7 @@ def extract(
     sources, run = _check(videos, encoder, fps=fps, root=root)
     if not out.is_dir():  # what can be refused in a new folder is refused before it is made
         make_agenda(sources, out=out, run=run, format=format, overwrite=overwrite)
-    dtype = str(encoder.dtype).removeprefix("torch.")
-    ledger = Ledger(out, run=run, format=format, dtype=dtype, listed=len(sources), on_progress=on_progress)
+    ledger = Ledger(out, run=run, format=format, listed=len(sources), on_progress=on_progress)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out):
@@ -82,7 +81,8 @@ def extract(
             remove_partial_files(sources, out=out, format=format)
             for source in agenda.todo:  # from here on, an output of a source that is there is right
                 if source.path.exists():  # a disk that is not mounted costs no features
-                    output_paths(out, source.name, format)[-1].unlink(missing_ok=True)
+                    for path in all_output_paths(out, source.name):
+                        path.unlink(missing_ok=True)
             ledger.open(sources, agenda)
             reading = partial(read, fps=fps, max_bytes=CLIP_BYTES, **encoder.reading)
             with Reader(agenda.todo, read=reading, encoder=encoder, times=ledger.times) as reader:
@@ -114,9 +114,12 @@ def _check(
     videos: Sequence[Path], encoder: Encoder, *, fps: float | None, root: Path | None
 ) -> tuple[list[Source], Run]:
     if fps is not None and not 0 < fps <= 1000:
-        raise SettingsError(f"fps must be above 0 and at most 1000, received {fps}")
+        raise SettingsError(
+            f"fps must be above 0 and at most 1000 (None, or 0 on the command line, is every frame), received {fps}"
+        )
     sources = name_sources(videos, root=root or shared_root(videos))
-    return sources, Run(encoder.fingerprint, {"fps": None if fps is None else float(fps)})
+    dtype = str(encoder.dtype).removeprefix("torch.")
+    return sources, Run(encoder.fingerprint, {"fps": None if fps is None else float(fps), "dtype": dtype})
 
 
 @dataclass

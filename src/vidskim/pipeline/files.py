@@ -120,6 +120,11 @@ def output_paths(out: Path, name: str, format: str) -> list[Path]:
     raise unknown_name("format", format, FORMATS)
 
 
+def all_output_paths(out: Path, name: str) -> list[Path]:
+    """Every file one video may have become, in any format."""
+    return [path for format in FORMATS for path in output_paths(out, name, format)]
+
+
 def write_features(record: FeatureFile, *, out: Path, name: str, format: str) -> None:
     """Write one video's features below `out`."""
     paths = output_paths(out, name, format)

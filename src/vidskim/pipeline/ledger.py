@@ -88,12 +88,11 @@ class Ledger:
         *,
         run: Run,
         format: str,
-        dtype: str,
         listed: int,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.times = StageTimes()
-        self._out, self._run, self._format, self._dtype = out, run, format, dtype
+        self._out, self._run, self._format = out, run, format
         self._on_progress = on_progress
         self._progress = Progress(listed=listed)
         self._macs = self._damaged = 0
@@ -165,7 +164,7 @@ class Ledger:
             "source": printable(source.path),
             "name": source.name,
             "version": version("vidskim"),
-            "dtype": self._dtype,
+            "dtype": self._run.sampling["dtype"],
             "health": json.dumps(ending.health, sort_keys=True),
             "macs": str(sum(part.macs for part in parts)),
         }

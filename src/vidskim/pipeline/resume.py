@@ -25,7 +25,7 @@ class Run:
 
     Args:
         fingerprint: the extractor.
-        sampling: how frames were chosen, plain JSON values, such as {"fps": 3.0}.
+        sampling: how frames were chosen and in which number type they are encoded, plain JSON values.
     """
 
     fingerprint: Fingerprint
@@ -57,9 +57,8 @@ class Run:
         except (KeyError, ValueError) as error:
             return [f"not readable: {error}"]
         lines = theirs.differences(self.fingerprint)
-        if sampling != self.sampling:
-            lines.append(f"sampling: {sampling} -> {self.sampling}")
-        return lines
+        changed = [key for key in self.sampling if sampling.get(key) != self.sampling[key]]
+        return lines + [f"{key}: {sampling.get(key)} -> {self.sampling[key]}" for key in changed]
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,25 @@ def make_agenda(
     if foreign and not overwrite:
         remedy = "overwrite them (--overwrite), or use another folder (--out)"
         raise FingerprintError(_refusal(out, foreign, run, remedy), remedy="overwrite")
+    if not overwrite:
+        _refuse_other_format(sources, out=out, format=format)
     strays = _strays(out, {source.name for source in sources}, run)
     if strays:
         remedy = "they are not among the videos of this run, so use another folder (--out)"
         raise FingerprintError(_refusal(out, strays, run, remedy), remedy="other_folder")
     return agenda
+
+
+def _refuse_other_format(sources: Sequence[Source], *, out: Path, format: str) -> None:
+    """Two files of one video would part ways as soon as one of them is made again."""
+    names = {source.name for source in sources}
+    for line in read_lines(out / MANIFEST):
+        if line.get("name") in names and line.get("format") not in (None, format):
+            raise FingerprintError(
+                f"{out} holds features as {line['format']}, such as {line['name']}, and this run writes {format}.\n"
+                "Nothing was changed; overwrite them (--overwrite), or use another folder (--out).",
+                remedy="overwrite",
+            )
 
 
 def remove_partial_files(sources: Sequence[Source], *, out: Path, format: str) -> None:
@@ -171,6 +184,6 @@ def _recorded(out: Path, line: Record) -> Summary | None:
 
 def _refusal(out: Path, foreign: dict[str, dict[str, str]], run: Run, remedy: str) -> str:
     name, metadata = next(iter(foreign.items()))
-    lines = [f"{out} holds features of {len(foreign)} videos made by another run, such as {name}:"]
+    lines = [f"{out} holds {len(foreign)} feature files made by another run, such as {name}:"]
     lines += [f"  {difference}" for difference in run.differences(metadata)]
     return "\n".join([*lines, f"Nothing was changed; {remedy}."])

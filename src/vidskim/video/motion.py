@@ -149,7 +149,8 @@ def pixel_difference(
     if y % grid or x % grid:
         raise SettingsError(f"a grid of {grid}x{grid} patches does not divide {y}x{x} pixels")
     change = (frames - others).abs_()
-    # b c (gy p) (gx p) -> b c gy gx
-    cells = change.view(-1, 3, grid, y // grid, grid, x // grid).sum(dim=(3, 5))
     weight = std.to(frames) * (grid * grid / (3 * y * x))
-    return torch.einsum("bcyx,c->byx", cells, weight).flatten(1)
+    # rows of a patch first: b c (gy p) x -> b c gy x, then channels, then b gy (gx p) -> b gy gx
+    rows = change.view(-1, 3, grid, y // grid, x).sum(dim=3)
+    cells = (rows * weight[:, None, None]).sum(dim=1).view(-1, grid, grid, x // grid).sum(dim=3)
+    return cells.flatten(1)
