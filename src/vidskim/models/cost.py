@@ -42,11 +42,7 @@ def vit_macs(
 
 def published_vit_macs(config: VitConfig, *, attention: bool) -> int:
     """One image as the literature counts it: every token through every block, with or without attention products."""
-    tokens = config.prefix + config.patches
-    body = (
-        block_macs(config, queries=tokens, fresh=tokens, context=tokens, attention=attention) * config.layers
-    )
-    return embed_macs(config, config.patches) + body + config.width * (config.embed or 0)
+    return _published(config, tokens=config.prefix + config.patches, attention=attention)
 
 
 def tokenizer_macs(config: VitConfig, depth: int = 1) -> int:
@@ -60,8 +56,10 @@ def published_residual_macs(config: VitConfig, *, kept: int, attention: bool = F
     Source: ResidualViT, cost model behind its GFLOPs figures (GMACs without attention products).
     """
     tokens = config.prefix + 1 + kept
-    body = (
-        block_macs(config, queries=tokens, fresh=tokens, context=tokens, attention=attention) * config.layers
-    )
-    head = config.width * (config.embed or 0)
-    return embed_macs(config, config.patches) + body + head + tokenizer_macs(config)
+    return _published(config, tokens=tokens, attention=attention) + tokenizer_macs(config)
+
+
+def _published(config: VitConfig, *, tokens: int, attention: bool) -> int:
+    """The whole image projected, `tokens` tokens through every block in full."""
+    block = block_macs(config, queries=tokens, fresh=tokens, context=tokens, attention=attention)
+    return embed_macs(config, config.patches) + block * config.layers + config.width * (config.embed or 0)
