@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from vidskim.errors import SettingsError, VideoTooLargeError
+from vidskim.video.geometry import centre_box
 from vidskim.video.prepare import (
     Preparation,
-    crop_box,
     prepare_frames,
     resized_size,
 )
@@ -76,7 +76,7 @@ def test_extreme_shapes_are_refused_before_they_fill_the_memory(y: int, x: int, 
 
 def test_sizes_and_boxes() -> None:
     assert resized_size(720, 1280, Preparation.imagenet()) == (256, 455)
-    assert crop_box(720, 1280, Preparation.imagenet()) == (16, 116, 240, 340)
+    assert centre_box(*resized_size(720, 1280, Preparation.imagenet()), 224) == (16, 116, 240, 340)
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,6 @@ def resized_size(y: int, x: int, preparation: Preparation) -> tuple[int, int]:
     return fit_short_side(y, x, preparation.resize)
 
 
-def crop_box(y: int, x: int, preparation: Preparation) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right (half-open) of the crop in the resized frame of a y by x source."""
-    return centre_box(*resized_size(y, x, preparation), preparation.size)
-
-
 def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> torch.Tensor:
     """Model input from RGB frames.
 
