@@ -9,7 +9,8 @@ VidskimError
 │   └── VideoTooLargeError    too_large
 ├── CheckpointError       weights, configuration or tokenizer files do not fit
 ├── SettingsError         a setting or argument is unknown, of the wrong shape or out of range (also a ValueError)
-└── FingerprintError      features made by one extractor would be mixed with another's
+├── FingerprintError      features made by one extractor would be mixed with another's
+└── TrainingError         a training cannot go on: its loss or gradient is no longer a number, or its folder is in use
 
     try:
         clip = vidskim.read_video(path, fps=3.0)
@@ -81,6 +82,10 @@ class FingerprintError(VidskimError):
     def __init__(self, message: str, *, remedy: Literal["overwrite", "other_folder"]) -> None:
         super().__init__(message)
         self.remedy = remedy
+
+
+class TrainingError(VidskimError):
+    """A training cannot go on: its loss or gradient is no longer a number, or another one writes to its folder."""
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> SettingsError:
