@@ -1,0 +1,188 @@
+"""How good found stretches and rankings are, in the numbers papers print. Shares are 0 to 1, not per cent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidskim.errors import SettingsError
+
+Floats = npt.NDArray[np.float64]
+
+
+def interval_iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
+    """Intersection over union of every stretch of one list with every one of another.
+
+    Released grounding code divides by the hull (latest end - earliest start). That is the same number: where two
+    stretches touch, hull and union are equal, and where they do not, the intersection is 0.
+
+    Args:
+        a: start and end in one unit, [n, 2], end at or after start; n may be 0.
+        b: the same, [m, 2].
+
+    Returns:
+        float64 [n, m], 0 to 1; 0 where either has no length, even if both are the same point.
+
+    Raises:
+        SettingsError: shape, a value that is not finite, or an end before its start.
+    """
+    first, second = _intervals("a", a), _intervals("b", b)
+    return _iou(first[:, None], second[None, :])
+
+
+def recall_at(predictions: Sequence[npt.ArrayLike], truths: npt.ArrayLike, *, k: int, iou: float) -> float:
+    """Share of queries with at least one of their first k stretches above an IoU: R@k, averaged over queries.
+
+    Args:
+        predictions: for each query start and end, best first, [p, 2]; p may be 0 and differ between queries.
+        truths: the right stretch of each query, [n, 2], in the unit of the predictions.
+        k: how many of each query's predictions count, 1 or more.
+        iou: the bar, at least 0 and below 1; a stretch must be strictly above it.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        SettingsError: lengths or shapes do not fit, there are no queries, or `k` or `iou` is out of range.
+
+    Source: ResidualViT's evaluation of grounding, R@{1, 5} at {0.3, 0.5, 0.7}.
+    """
+    if not 0 <= iou < 1:
+        raise SettingsError(f"iou is the bar to be above, at least 0 and below 1, received {iou}")
+    return float((_best_of_first(predictions, truths, k) > iou).mean())
+
+
+def mean_interval_iou(predictions: Sequence[npt.ArrayLike], truths: npt.ArrayLike) -> float:
+    """Mean IoU of each query's first stretch (mIoU); a query without predictions counts 0.
+
+    Args:
+        predictions: for each query start and end, best first, [p, 2].
+        truths: the right stretch of each query, [n, 2].
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        SettingsError: lengths or shapes do not fit, or there are no queries.
+    """
+    return float(_best_of_first(predictions, truths, 1).mean())
+
+
+def rank_of_truth(similarity: npt.ArrayLike, truth: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Place of each query's right item among all items by falling similarity, 1 the best.
+
+    Ties count against the query: the right item comes after every other of its score, so that a model giving all
+    items one score does not look perfect.
+
+    Args:
+        similarity: of each query to each item, [n, m].
+        truth: number of each query's right item, [n], 0 to m - 1.
+
+    Returns:
+        int64 [n], 1 to m.
+
+    Raises:
+        SettingsError: shapes do not fit, a similarity is nan, or an item's number is out of range.
+    """
+    scores, right = np.asarray(similarity), np.asarray(truth)
+    if scores.ndim != 2 or right.shape != scores.shape[:1]:
+        shapes = f"{list(scores.shape)} and {list(right.shape)}"
+        raise SettingsError(f"expected similarity [n, m] and truth [n], received {shapes}")
+    if right.dtype.kind not in "iu":
+        raise SettingsError(f"truth must hold whole numbers, received {right.dtype}")
+    outside = right[(right < 0) | (right >= scores.shape[1])]
+    if len(outside):
+        raise SettingsError(
+            f"truth must be an item's number, 0 to {scores.shape[1] - 1}, received {outside[0]}"
+        )
+    if np.isnan(scores).any():
+        query, item = np.argwhere(np.isnan(scores))[0]
+        raise SettingsError(f"similarity must not be nan, received nan for query {query} and item {item}")
+    own = scores[np.arange(len(right)), right]
+    ranks: npt.NDArray[np.int64] = (scores >= own[:, None]).sum(axis=1, dtype=np.int64)
+    return ranks
+
+
+def recall_at_rank(ranks: npt.ArrayLike, *, k: int) -> float:
+    """Share of queries whose right item is among the first k: R@k of retrieval, 0 to 1.
+
+    Args:
+        ranks: of each query's right item, [n], 1 the best.
+        k: 1 or more.
+
+    Raises:
+        SettingsError: no ranks, a rank below 1, or `k` below 1.
+    """
+    _check_k(k)
+    return float((_ranks(ranks) <= k).mean())
+
+
+def median_rank(ranks: npt.ArrayLike) -> float:
+    """The middle rank (MdR); of an even number of queries the mean of the two in the middle.
+
+    Args:
+        ranks: of each query's right item, [n], 1 the best.
+
+    Raises:
+        SettingsError: no ranks, or a rank below 1.
+    """
+    return float(np.median(_ranks(ranks)))
+
+
+def _iou(a: Floats, b: Floats) -> Floats:
+    """IoU of stretches [..., 2] that broadcast against each other."""
+    shared = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
+    # the union where they touch; never rounded below the intersection, so no IoU is above 1
+    hull = np.maximum(a[..., 1], b[..., 1]) - np.minimum(a[..., 0], b[..., 0])
+    iou: Floats = np.divide(shared, hull, out=np.zeros_like(hull), where=shared > 0)
+    return iou
+
+
+def _best_of_first(predictions: Sequence[npt.ArrayLike], truths: npt.ArrayLike, k: int) -> Floats:
+    """The highest IoU among each query's first k predictions, 0 if it has none: [n]."""
+    _check_k(k)
+    right = _intervals("truths", truths)
+    if not len(right) or len(predictions) != len(right):
+        raise SettingsError(
+            "expected one list of predictions for each of one or more truths, "
+            f"received {len(predictions)} lists and {len(right)} truths"
+        )
+    first = [_intervals(f"predictions of query {i}", found)[:k] for i, found in enumerate(predictions)]
+    owner = np.repeat(np.arange(len(right)), [len(found) for found in first])
+    best = np.zeros(len(right))
+    np.maximum.at(best, owner, _iou(np.concatenate(first), right[owner]))
+    return best
+
+
+def _intervals(name: str, values: npt.ArrayLike) -> Floats:
+    """Start and end, float64 [n, 2], checked; an empty list is [0, 2]."""
+    pairs = np.asarray(values, dtype=np.float64)
+    if pairs.shape == (0,):
+        return pairs.reshape(0, 2)
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise SettingsError(
+            f"expected {name} of shape [n, 2], start and end, received shape {list(pairs.shape)}"
+        )
+    wrong = np.flatnonzero(~np.isfinite(pairs).all(axis=1) | (pairs[:, 1] < pairs[:, 0]))
+    if len(wrong):
+        start, end = pairs[wrong[0]]
+        raise SettingsError(
+            f"{name} must be finite and end at or after their start, received {start} to {end} in row {wrong[0]}"
+        )
+    return pairs
+
+
+def _ranks(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Ranks [n], n at least 1, checked."""
+    ranks = np.asarray(values)
+    if ranks.ndim != 1 or not len(ranks):
+        raise SettingsError(f"expected ranks [n] with n at least 1, received shape {list(ranks.shape)}")
+    if not (ranks >= 1).all():
+        raise SettingsError(f"ranks count from 1, received {ranks[~(ranks >= 1)][0]}")
+    return ranks
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise SettingsError(f"k must be 1 or more, received {k}")
