@@ -11,6 +11,7 @@ from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
 from vidskim.cli.extract import extract
 from vidskim.cli.prepare import prepare
+from vidskim.cli.train import train
 
 USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
     1
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for verb in (doctor, prepare, demo, extract):
     app.command(verb.__name__)(verb)
+app.add_typer(train, name="train")
 
 
 def _print_version(asked: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tokenizers
 import torch
-from tokenizers import Regex, models, normalizers, pre_tokenizers
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
 from vidskim.errors import CheckpointError, SettingsError
@@ -72,6 +72,36 @@ class Tokenizer:
             return cls(engine, source=str(path))
         return cls._from_merges(path)
 
+    @classmethod
+    def learn(cls, texts: Sequence[str], *, merges: int) -> "Tokenizer":
+        """A vocabulary of one's own: pairs merged as often as they occur in `texts`, ids in OpenAI's order.
+
+        Every byte has an id, so any text can be encoded; words of `texts` become few tokens.
+
+        Args:
+            texts: what to learn from.
+            merges: at most so many, 1 or more; fewer if every word is one token before.
+
+        Source: Sennrich et al. 2016, byte-pair encoding.
+        """
+        letters = _byte_words()
+        engine = _engine({word: number for number, word in enumerate([*letters, START, END])}, [])
+        trainer = trainers.BpeTrainer(
+            vocab_size=len(letters) + merges,
+            initial_alphabet=list(_byte_letters()),
+            end_of_word_suffix="</w>",
+            show_progress=False,
+        )
+        engine.train_from_iterator(texts, trainer)
+        pairs = [tuple(pair) for pair in json.loads(engine.to_str())["model"]["merges"]][:merges]
+        words = [*letters, *dict.fromkeys("".join(pair) for pair in pairs), START, END]
+        numbers = {word: number for number, word in enumerate(words)}
+        return cls(_engine(numbers, [" ".join(pair) for pair in pairs]), source="learnt")
+
+    def save(self, path: Path) -> None:
+        """Write a tokenizer.json, which `from_file` reads."""
+        self._engine.save(str(path))
+
     @property
     def vocabulary(self) -> int:
         """Number of ids, special tokens counted."""
@@ -124,9 +154,7 @@ class Tokenizer:
             text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()
             lines = text.split("\n")[1:]  # the first line is a comment
             merges = [line for line in lines if line][:OPENAI_MERGES]
-            letters = list(_byte_letters())
-            words = [*letters, *(letter + "</w>" for letter in letters)]
-            words += ["".join(line.split()) for line in merges]
+            words = [*_byte_words(), *("".join(line.split()) for line in merges)]
             engine = _engine({word: number for number, word in enumerate([*words, START, END])}, merges)
         except Exception as error:
             raise CheckpointError(f"{path}: not a list of BPE merges, one pair a line ({error})") from error
@@ -161,6 +189,12 @@ def _engine(numbers: dict[str, int], merges: Sequence[str]) -> tokenizers.Tokeni
     )
     engine.add_special_tokens([token for token in (START, END) if token in numbers])
     return engine
+
+
+def _byte_words() -> list[str]:
+    """The first 512 ids: bytes, and bytes that end a word."""
+    letters = list(_byte_letters())
+    return [*letters, *(letter + "</w>" for letter in letters)]
 
 
 def _byte_letters() -> str:

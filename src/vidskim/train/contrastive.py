@@ -1,0 +1,172 @@
+"""A small CLIP trained from nothing on the synthetic world: the recipe of the bundled model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidskim.models.export import save_checkpoint
+from vidskim.models.text import TextTransformer
+from vidskim.models.tokenizer import Tokenizer
+from vidskim.models.variants import TextConfig, VitConfig
+from vidskim.models.vit import VisionTransformer, unit
+from vidskim.synth.captions import all_phrases
+from vidskim.synth.vocabulary import Split
+from vidskim.train.distributed import gather_rows
+from vidskim.train.initialise import initialise
+from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
+from vidskim.train.losses import contrastive_loss
+from vidskim.train.scenes import Moments
+from vidskim.video.prepare import Preparation
+
+RECIPE = LoopSettings(steps=2000, learning_rate=1e-3, warmup_steps=100, weight_decay=0.05, workers=1)
+EMBED, CONTEXT = 256, 32
+MERGES = 600  # more than the captions need: every word of theirs is one token
+POOL = 50  # captions in a validation question
+VALIDATION_SEED = 1_000_003
+
+
+def small_vision() -> VitConfig:
+    """The bundled image tower: 49 patches of 16 pixels, as many as CLIP B/32 has; 2.9 M parameters."""
+    return VitConfig(
+        width=192,
+        layers=6,
+        heads=3,
+        patch=16,
+        image=112,
+        hidden=768,
+        activation="gelu",
+        eps=1e-5,
+        embed=EMBED,
+        norm_pre=True,
+        patch_bias=False,
+    )
+
+
+def small_text(tokenizer: Tokenizer) -> TextConfig:
+    """The bundled text tower; 0.7 M parameters."""
+    return TextConfig(
+        width=128,
+        layers=3,
+        heads=2,
+        hidden=512,
+        context=CONTEXT,
+        vocabulary=tokenizer.vocabulary,
+        embed=EMBED,
+        activation="gelu",
+        eps=1e-5,
+    )
+
+
+class DualEncoder(nn.Module):
+    """Image and text tower with CLIP's learnt temperature."""
+
+    def __init__(self, vision: VitConfig, text: TextConfig, *, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.vision, self.text = VisionTransformer(vision), TextTransformer(text)
+        initialise(self.vision, generator)
+        initialise(self.text, generator)
+        self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
+        preparation = Preparation.clip(size=vision.image)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(preparation.mean) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(preparation.std) * 255, persistent=False)
+
+    def forward(self, pixels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images uint8 [b, y, x, 3] and token ids [b, n] -> unit vectors [b, d] twice, and the inverse temperature."""
+        normal = ((pixels.float() - self.mean) / self.std).permute(0, 3, 1, 2).contiguous()  # b c y x
+        images = unit(self.vision(self.vision.embed(normal)))
+        texts = unit(self.text(ids))
+        return images, texts, self.logit_scale.clamp(max=log(100)).exp()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveTask:
+    """A `Task`: tell each image's caption from the others of its batch."""
+
+    model: DualEncoder
+    source: Moments
+
+    def loss(
+        self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """See `Task.loss`."""
+        images, texts, scale = model(batch["pixels"], batch["ids"])
+        return contrastive_loss(gather_rows(images), gather_rows(texts), scale), {"scale": scale.detach()}
+
+
+def make_task(*, batch: int, seed: int) -> ContrastiveTask:
+    """The bundled model before its first step.
+
+    Args:
+        batch: images in each batch of one process.
+        seed: of weights and scenes.
+    """
+    tokenizer = Tokenizer.learn(all_phrases(), merges=MERGES)
+    vision = small_vision()
+    model = DualEncoder(vision, small_text(tokenizer), seed=seed)
+    source = Moments(tokenizer=tokenizer, image=vision.image, context=CONTEXT, batch=batch, seed=seed)
+    return ContrastiveTask(model=model, source=source)
+
+
+def validate(task: ContrastiveTask, *, batches: int = 8) -> dict[str, float]:
+    """How often an unseen image's caption is first among `POOL`, and the mean loss there.
+
+    Scenes come from the validation split. Chance is 1 / POOL.
+    """
+    source = Moments(
+        tokenizer=task.source.tokenizer,
+        image=task.source.image,
+        context=task.source.context,
+        batch=POOL,
+        split=Split.VALIDATION,
+        seed=VALIDATION_SEED,
+    )
+    device = task.model.logit_scale.device
+    first, losses = [], []
+    with torch.inference_mode():
+        for number in range(batches):
+            batch = source[number]
+            images, texts, scale = task.model(batch["pixels"].to(device), batch["ids"].to(device))
+            truth = torch.arange(POOL, device=device)
+            first.append(((images @ texts.T).argmax(dim=1) == truth).float().mean().item())
+            losses.append(contrastive_loss(images, texts, scale).item())
+    return {"validation_r1": float(np.mean(first)), "validation_loss": float(np.mean(losses))}
+
+
+def train_contrastive(
+    out: Path,
+    settings: LoopSettings,
+    *,
+    batch: int = 256,
+    on_step: Callable[[StepReport], None] | None = None,
+) -> FitReport:
+    """Train the bundled model's towers, or go on where `out` stands, and write them to `out`/model.
+
+    Args:
+        out: folder of the training; checkpoints, metrics.jsonl, and the model as a Hugging Face CLIP folder in float16.
+        settings: of the loop; `RECIPE` is what the bundled model was made with.
+        batch: images in each batch of one process.
+        on_step: called after each step.
+    """
+    task = make_task(batch=batch, seed=settings.seed)
+    report = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
+    export(task, out / "model")
+    return report
+
+
+def export(task: ContrastiveTask, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:
+    """Write the model as a Hugging Face CLIP folder with its tokenizer; `load_model(folder)` reads it."""
+    model = task.model
+    vision, text = VisionTransformer(model.vision.config), TextTransformer(model.text.config)
+    vision.load_state_dict(model.vision.state_dict())
+    text.load_state_dict(model.text.state_dict())
+    scale = float(model.logit_scale.detach().clamp(max=log(100)))
+    save_checkpoint(folder, vision.to(dtype), text.to(dtype), logit_scale=scale)
+    task.source.tokenizer.save(folder / "tokenizer.json")

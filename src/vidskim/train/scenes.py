@@ -1,0 +1,81 @@
+"""Single moments of the synthetic world with their captions: what the bundled model is trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidskim.models.tokenizer import Tokenizer
+from vidskim.synth.captions import write_caption, write_nothing, write_phrase
+from vidskim.synth.draw import draw_event, draw_shot
+from vidskim.synth.render import render_frame
+from vidskim.synth.script import Event, Script, Shot
+from vidskim.synth.vocabulary import Split
+
+# A salt for each stream of random numbers, so that no two sources draw the same scenes.
+MOMENTS, GROUPS = 11, 12
+EMPTY_SHARE = 0.04  # of moments show no actor
+PHRASE_SHARE = 0.15  # of captions name the actor only: "a small red star"
+MOVING_SHARE = 0.2  # of shots have a camera of the moving-camera set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """A `Source` of images and captions: each shows another event.
+
+    Args:
+        tokenizer: of the text tower.
+        image: side of the images in pixels.
+        context: most tokens of a caption.
+        batch: images in each batch.
+        split: whose combinations are drawn.
+        seed: of the whole stream.
+    """
+
+    tokenizer: Tokenizer
+    image: int
+    context: int
+    batch: int
+    split: Split = Split.TRAIN
+    seed: int = 0
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """Batch `number`: "pixels" uint8 [b, y, x, 3] and "ids" int64 [b, n], cut to the longest caption."""
+        generator = np.random.default_rng([MOMENTS, self.seed, number])
+        drawn = [self._draw(generator) for _ in range(self.batch)]
+        ids = self.tokenizer.encode([caption for _, caption in drawn], self.context)
+        longest = int((ids == self.tokenizer.end_id).int().argmax(dim=1).max()) + 1
+        return {
+            "pixels": torch.from_numpy(np.stack([frame for frame, _ in drawn])),
+            "ids": ids[:, :longest],
+        }
+
+    def _draw(self, generator: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
+        shot, event = draw_single_event(generator, self.split)
+        look, action, pattern = event.actor.look, str(event.actor.action), shot.background.pattern
+        if generator.random() < EMPTY_SHARE:
+            script, caption = Script("", (shot,), ()), write_nothing(pattern, generator)
+        elif generator.random() < PHRASE_SHARE:
+            script, caption = Script("", (shot,), (event,)), write_phrase(look, generator)
+        else:
+            script, caption = Script("", (shot,), (event,)), write_caption(look, action, pattern, generator)
+        frame = render_frame(script, draw_visible(event, generator), height=self.image, width=self.image)
+        return frame, caption
+
+
+def draw_single_event(generator: np.random.Generator, split: Split) -> tuple[Shot, Event]:
+    """One shot of 3 to 10 s with one event as long as it."""
+    length = float(np.exp(generator.uniform(np.log(3.0), np.log(10.0))))
+    camera = str(generator.choice(("pan", "zoom", "handheld"))) if generator.random() < MOVING_SHARE else None
+    shot = draw_shot(generator, start_s=0.0, end_s=length, camera=camera)
+    return shot, draw_event(generator, split, shot, start_s=0.0, end_s=length, before=[])
+
+
+def draw_visible(event: Event, generator: np.random.Generator) -> float:
+    """A moment at which the actor can be seen, in seconds; blinking, appearing and disappearing ones cannot always."""
+    while True:
+        t = float(generator.uniform(0, event.length_s))
+        if event.actor.pose(t, event.length_s).opacity > 0.4:
+            return event.start_s + t
