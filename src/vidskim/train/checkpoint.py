@@ -6,7 +6,6 @@ Header: "format", "step", "settings" and "progress" (JSON), "sha256" over the te
 
 import json
 import logging
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.weights import hash_weights
-from vidskim.pipeline.files import partial_path, sync_folder
+from vidskim.pipeline.files import writing
 
 FORMAT = "vidskim-train-1"
 KEEP = 2
@@ -61,7 +60,6 @@ def list_checkpoints(folder: Path) -> dict[int, Path]:
 def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint) -> Path:
     """Write a checkpoint, then remove all others but the one before it."""
     path = checkpoint_path(folder, checkpoint.step)
-    partial = partial_path(path)
     metadata = {
         "format": FORMAT,
         "step": str(checkpoint.step),
@@ -69,18 +67,10 @@ def write_checkpoint(folder: Path, checkpoint: TrainCheckpoint) -> Path:
         "progress": json.dumps(checkpoint.progress, sort_keys=True),
         "sha256": hash_weights(checkpoint.tensors),
     }
-    try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        safetensors.torch.save_file(dict(checkpoint.tensors), partial, metadata=metadata)
-        partial.chmod(mode)  # the library lets nobody but the owner read
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync_folder(folder)
+    # the library's own way to a file leaves a temporary one of another name behind when it is killed
+    content = safetensors.torch.save(dict(checkpoint.tensors), metadata=metadata)
+    with writing(path) as file:
+        file.write(content)
     _remove_others(folder, checkpoint.step)
     return path
 
@@ -104,14 +94,17 @@ def read_train_checkpoint(path: Path) -> TrainCheckpoint:
             f"{path}: expected a training checkpoint of format {FORMAT}, received {received}; it was written by "
             "another version or is something else. Train in another folder"
         )
-    if hash_weights(tensors) != metadata["sha256"]:
+    if hash_weights(tensors) != metadata.get("sha256"):
         raise DamagedCheckpointError(f"{path}: damaged (its tensors are not those that were written)")
-    return TrainCheckpoint(
-        step=int(metadata["step"]),
-        settings=json.loads(metadata["settings"]),
-        progress=json.loads(metadata["progress"]),
-        tensors=tensors,
-    )
+    try:
+        return TrainCheckpoint(
+            step=int(metadata["step"]),
+            settings=json.loads(metadata["settings"]),
+            progress=json.loads(metadata["progress"]),
+            tensors=tensors,
+        )
+    except (KeyError, ValueError) as error:
+        raise DamagedCheckpointError(f"{path}: damaged (its header: {error!r})") from error
 
 
 def newest_checkpoint(folder: Path) -> TrainCheckpoint | None:

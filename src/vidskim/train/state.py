@@ -38,10 +38,14 @@ def kept_buffers(model: nn.Module) -> dict[str, Tensor]:
 
 
 def pack(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Everything that changes in training, on the CPU. Frozen parameters are left out."""
+    """Everything that changes in training, on the CPU. Frozen parameters are left out.
+
+    To be used before the next step: on a CPU these are the model's own tensors, not copies.
+    """
     parameters = trained_parameters(model)
+    # buffers are copied, for some are views of one another, which the file format refuses
     tensors = {f"{MODEL}{name}": _stored(value) for name, value in parameters.items()}
-    tensors |= {f"{MODEL}{name}": _stored(value) for name, value in kept_buffers(model).items()}
+    tensors |= {f"{MODEL}{name}": _stored(value).clone() for name, value in kept_buffers(model).items()}
     for name, parameter in parameters.items():
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{OPTIMIZER}{name}.{key}"] = _stored(value)
@@ -67,13 +71,17 @@ def unpack(tensors: Mapping[str, Tensor], *, model: nn.Module, optimizer: torch.
     states: dict[int, dict[str, Tensor]] = {}
     for index, name in enumerate(order):
         prefix = f"{OPTIMIZER}{name}."
-        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        own = {
+            key.removeprefix(prefix): value.clone()
+            for key, value in tensors.items()
+            if key.startswith(prefix)
+        }
         states |= {index: own} if own else {}
     optimizer.load_state_dict({"state": states, "param_groups": layout["param_groups"]})
 
 
 def _stored(value: Tensor) -> Tensor:
-    return value.detach().to("cpu", copy=True).contiguous()
+    return value.detach().cpu().contiguous()
 
 
 def _check_names(stored: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
