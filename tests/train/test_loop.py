@@ -233,6 +233,18 @@ def test_other_settings_are_refused_and_free_ones_are_not(tmp_path: Path) -> Non
     assert fit(Regression(linear()), free, tmp_path).resumed_from == 7
 
 
+def test_what_the_task_says_of_itself_must_stay_too(tmp_path: Path) -> None:
+    with pytest.raises(StopError):
+        fit(
+            Regression(linear(), stated={"batch": 4}, before=at(9, lambda: throw(StopError))),
+            toy_settings(),
+            tmp_path,
+        )
+    with pytest.raises(SettingsError, match="batch was 4, is 8"):
+        fit(Regression(linear(), stated={"batch": 8}), toy_settings(), tmp_path)
+    assert fit(Regression(linear(), stated={"batch": 4}), toy_settings(), tmp_path).resumed_from == 7
+
+
 def test_another_model_is_refused(tmp_path: Path) -> None:
     fit(Regression(linear()), toy_settings(), tmp_path)
     with pytest.raises(CheckpointError, match="the training was of another model"):

@@ -93,6 +93,10 @@ class Given:
     make: Callable[[Tensor], tuple[Tensor, dict[str, float | Tensor]]]
     source: Lines
 
+    @property
+    def settings(self) -> dict[str, object]:
+        return {}
+
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float | Tensor]]:

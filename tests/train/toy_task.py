@@ -52,9 +52,14 @@ class Regression:
 
     model: nn.Module
     source: Lines = field(default_factory=Lines)
+    stated: dict[str, object] = field(default_factory=dict)
     noise: float = 0.0
     before: Callable[[int], object] = int
     calls: int = 0
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return self.stated
 
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
@@ -72,6 +77,11 @@ class Contrast:
 
     model: nn.Module
     source: Lines = field(default_factory=Lines)
+    stated: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return self.stated
 
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator

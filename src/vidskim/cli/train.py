@@ -68,6 +68,65 @@ def train_contrastive(
     run_verb(body, as_json=as_json)
 
 
+@train.command("distill")
+def train_distill(
+    *,
+    model: Annotated[str, typer.Option(help="Whose residual tokenizer: demo, a Hub id, a folder or a file.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for checkpoints, metrics.jsonl, curve.png and the result.")
+    ],
+    steps: Steps = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Groups of frames in each step.")] = 64,
+    interleave: Annotated[int, typer.Option(min=1, help="P-frames in each group.")] = 2,
+    keep: Annotated[float, typer.Option(help="Share of patches kept in a P-frame.")] = 0.15,
+    depth: Annotated[int, typer.Option(min=1, help="Linear layers of the tokenizer.")] = 1,
+    learning_rate: Rate = 1e-3,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Distil a residual tokenizer, which method residual needs; no labels, and the model itself stays as it is.
+
+    Trains on rendered scenes. The result is OUT/residual_tokenizer.safetensors; beside the weights in a model's folder
+    it is found by itself, elsewhere pass load_model(..., residual_tokenizer=FILE).
+
+    Examples:
+
+      vidskim train distill --model ./my-clip-folder --out runs/distill
+    """
+
+    def body() -> Outcome:
+        from dataclasses import replace
+
+        from vidskim.methods.residual import TOKENIZER_FILE
+        from vidskim.train.distill import RECIPE
+        from vidskim.train.distill import train_distill as run
+
+        settings = replace(
+            RECIPE,
+            steps=steps,
+            warmup_steps=min(RECIPE.warmup_steps, steps // 5),
+            learning_rate=learning_rate,
+            seed=seed,
+            device=device,
+            workers=workers,
+        )
+        report = run(
+            model,
+            out,
+            settings,
+            interleave=interleave,
+            keep=keep,
+            depth=depth,
+            batch=batch,
+            on_step=_step_line(),
+        )
+        return _outcome(report, out, out / TOKENIZER_FILE)
+
+    run_verb(body, as_json=as_json)
+
+
 def _outcome(report: "FitReport", out: Path, result: Path) -> Outcome:
     from vidskim.errors import VidskimError
     from vidskim.train.metrics import plot_metrics

@@ -103,7 +103,8 @@ def make_method(
     """
     if name == Residual.name and tokenizer is None:
         raise CheckpointError(
-            f"{model} has no residual tokenizer, which method='residual' needs. Load a checkpoint that has one, "
+            f"{model} has no residual tokenizer, which method='residual' needs. Distil one with "
+            "`vidskim train distill --model MODEL --out FOLDER` and pass load_model(..., residual_tokenizer=FILE), "
             "or use method='reuse', which needs no training"
         )
     return build_method(name, settings, {"std": torch.tensor(std), "tokenizer": tokenizer})

@@ -4,15 +4,21 @@ Source: Soldan et al., ResidualViT, ICCV 2025.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from vidskim.errors import CheckpointError
 from vidskim.methods.frames import Batch, Between
 from vidskim.methods.selective import Selective
 from vidskim.models.cost import tokenizer_macs, vit_macs
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer
+
+TOKENIZER_FILE = "residual_tokenizer.safetensors"
 
 
 class ResidualTokenizer(nn.Sequential):
@@ -24,6 +30,44 @@ class ResidualTokenizer(nn.Sequential):
             layers += [nn.ReLU(), nn.Linear(width, width)]
         super().__init__(*layers)
         self.depth = depth
+
+
+def save_tokenizer(path: Path, tokenizer: ResidualTokenizer, *, backbone: str) -> None:
+    """Write a distilled tokenizer as float32 safetensors.
+
+    Args:
+        path: beside a checkpoint folder's weights under the name `TOKENIZER_FILE`, it is loaded with them.
+        tokenizer: on any device.
+        backbone: hash of the vision tower it was distilled for (`Checkpoint.weights_hash`).
+    """
+    state = {
+        name: value.detach().float().cpu().contiguous() for name, value in tokenizer.state_dict().items()
+    }
+    safetensors.torch.save_file(state, path, metadata={"format": "pt", "backbone": backbone})
+
+
+def read_tokenizer(path: Path, *, backbone: str) -> dict[str, Tensor]:
+    """The weights `save_tokenizer` wrote: "0.weight", "0.bias", "2.weight", ...
+
+    Args:
+        path: the file.
+        backbone: hash of the vision tower that will use them.
+
+    Raises:
+        CheckpointError: missing, damaged, or distilled for other weights.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            made_for = (file.metadata() or {}).get("backbone")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a residual tokenizer in safetensors ({error})") from error
+    if made_for != backbone:
+        raise CheckpointError(
+            f"{path}: this residual tokenizer was distilled for another vision tower ( {(made_for or 'unknown')[:12]}, "
+            f"expected {backbone[:12]}); distil one for this model: vidskim train distill --model MODEL --out FOLDER"
+        )
+    return state
 
 
 class InsertToken(Reduction):

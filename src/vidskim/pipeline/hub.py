@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidskim.errors import CheckpointError
 
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.safetensors"
+DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".json")
 # Beside the weights: configuration, preparation, tokenizer.
@@ -57,11 +57,7 @@ def resolve(source: str | PathLike[str]) -> Path:
     if Path(name).expanduser().exists():
         return Path(name).expanduser()
     if name == "demo":
-        if DEMO.is_file():
-            return DEMO
-        raise CheckpointError(
-            "the demo model is not bundled yet; pass a Hub id, a folder or a checkpoint file"
-        )
+        return DEMO
     if not is_hub_id(name):
         raise CheckpointError(f"no such file or folder: {name}")
     folder = _cached(name)

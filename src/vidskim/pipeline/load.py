@@ -10,7 +10,7 @@ import torch
 from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.registry import make_method, method_settings
-from vidskim.methods.residual import ResidualTokenizer
+from vidskim.methods.residual import TOKENIZER_FILE, ResidualTokenizer, read_tokenizer
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
 from vidskim.models.linear import cpu_has_bfloat16, pack_linears
 from vidskim.models.text import TextTransformer
@@ -33,6 +33,7 @@ def load_model(
     tokenizer: str | PathLike[str] | None = None,
     image_size: int | None = None,
     scaler: str = "pillow",
+    residual_tokenizer: str | PathLike[str] | None = None,
     **settings: object,
 ) -> VideoEncoder:
     """Load a model with a frame method.
@@ -46,6 +47,8 @@ def load_model(
         tokenizer: tokenizer files, where the checkpoint has none of its own.
         image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
         scaler: what resizes video frames: "pillow", exactly as published, or "decoder", faster and nearly equal.
+        residual_tokenizer: file that `vidskim train distill` wrote, for method="residual". Default: the checkpoint's
+            own, or the one in its folder.
         **settings: of the method: interleave, keep or threshold, select, anchors, seed.
 
     Returns:
@@ -57,18 +60,14 @@ def load_model(
     """
     place = torch_device(str(device))
     kind = torch_dtype(str(dtype).removeprefix("torch."), place)
-    checkpoint = read_checkpoint(resolve(source), config=config, image_size=image_size)
+    path = resolve(source)
+    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
     preparation = replace(checkpoint.preparation, scaler=scaler)
-    residual = _residual_tokenizer(checkpoint, place)
-    frame_method = make_method(
-        method,
-        settings,
-        std=preparation.std,
-        tokenizer=residual,
-        model=checkpoint.description,
-    )
+    residual = _residual_tokenizer(checkpoint, place, residual_tokenizer or _companion(path))
+    name = checkpoint.description
+    frame_method = make_method(method, settings, std=preparation.std, tokenizer=residual, model=name)
     fingerprint = Fingerprint(
-        model=checkpoint.description,
+        model=name,
         weights=checkpoint.weights_hash,
         preparation=preparation.to_dict(),
         method=method,
@@ -131,8 +130,19 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def _residual_tokenizer(checkpoint: Checkpoint, device: torch.device) -> ResidualTokenizer | None:
+def _companion(path: Path) -> Path | None:
+    """The distilled tokenizer in a checkpoint's folder."""
+    file = path / TOKENIZER_FILE
+    return file if file.is_file() else None
+
+
+def _residual_tokenizer(
+    checkpoint: Checkpoint, device: torch.device, file: str | PathLike[str] | None
+) -> ResidualTokenizer | None:
+    """From a file if one is given, else as the checkpoint has it."""
     state = checkpoint.residual_state
+    if file is not None:
+        state = read_tokenizer(Path(file), backbone=checkpoint.weights_hash)
     if state is None:
         return None
     depth = sum(name.endswith(".weight") for name in state)

@@ -93,6 +93,11 @@ class ContrastiveTask:
     model: DualEncoder
     source: Moments
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """See `Task.settings`."""
+        return {"batch": self.source.batch}
+
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float | Tensor]]:

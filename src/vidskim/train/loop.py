@@ -90,7 +90,7 @@ class _Run:
         self.optimizer = make_optimizer(trained_parameters(self.model), settings)
         self.dtype = torch_dtype(settings.precision, ranks.device)
         precision = str(self.dtype).removeprefix("torch.")
-        self.fixed = {**settings.fixed(), "precision": precision, "ranks": ranks.count}
+        self.fixed = {**settings.fixed(), **task.settings, "precision": precision, "ranks": ranks.count}
         self.step, self.saved_step = 0, 0
         self.loss, self.seconds_before, self.began = float("nan"), 0.0, time.perf_counter()
         self.window = Window()

@@ -79,3 +79,36 @@ def draw_visible(event: Event, generator: np.random.Generator) -> float:
         t = float(generator.uniform(0, event.length_s))
         if event.actor.pose(t, event.length_s).opacity > 0.4:
             return event.start_s + t
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """A `Source` of short runs of frames: an I-frame and the P-frames after it, as sampled from a video.
+
+    Args:
+        image: side of the frames in pixels.
+        interleave: P-frames in each group.
+        batch: groups in each batch.
+        fps: frames per second of the sampling.
+        seed: of the whole stream.
+    """
+
+    image: int
+    interleave: int
+    batch: int
+    fps: float = 3.0
+    seed: int = 0
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """Batch `number`: "frames" uint8 [b, 1 + interleave, y, x, 3]."""
+        generator = np.random.default_rng([GROUPS, self.seed, number])
+        groups = np.stack([self._draw(generator) for _ in range(self.batch)])
+        return {"frames": torch.from_numpy(groups)}
+
+    def _draw(self, generator: np.random.Generator) -> NDArray[np.uint8]:
+        shot, event = draw_single_event(generator, Split.TRAIN)
+        script = Script("", (shot,), (event,))
+        length = self.interleave / self.fps
+        start = float(generator.uniform(0, max(0.0, event.length_s - length)))
+        times = [start + step / self.fps for step in range(1 + self.interleave)]
+        return np.stack([render_frame(script, t, height=self.image, width=self.image) for t in times])

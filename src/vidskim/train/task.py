@@ -27,6 +27,11 @@ class Task(Protocol):
         """Where batches come from."""
         ...
 
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What else decides the outcome, as plain JSON values: going on with others is refused."""
+        ...
+
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
