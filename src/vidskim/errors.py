@@ -10,6 +10,7 @@ VidskimError
 ├── CheckpointError       weights, configuration or tokenizer files do not fit
 ├── SettingsError         a setting or argument is unknown, of the wrong shape or out of range (also a ValueError)
 ├── FingerprintError      features made by one extractor would be mixed with another's
+├── StoreError            a store is missing, in use or not ours, or refuses what would spoil its searches
 └── TrainingError         a training cannot go on: its loss or gradient is no longer a number, or its folder is in use
 
     try:
@@ -82,6 +83,10 @@ class FingerprintError(VidskimError):
     def __init__(self, message: str, *, remedy: Literal["overwrite", "other_folder"]) -> None:
         super().__init__(message)
         self.remedy = remedy
+
+
+class StoreError(VidskimError):
+    """A store is missing, in use or of another format, or it refuses vectors that would spoil its searches."""
 
 
 class TrainingError(VidskimError):

@@ -1,0 +1,120 @@
+"""The vectors of all visible entries, kept ready: a mapped file, and in memory what came since it was written.
+
+Every answer is checked entry by entry against the videos table, so that a file from before a removal or an indexing is
+completed or left aside, never believed. Deleting the file costs one reading of the store.
+"""
+
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidskim.store.disk import Location, locked, user_cache
+from vidskim.store.fetch import fetch
+from vidskim.store.matrix import Matrix, load_matrix, save_matrix
+from vidskim.store.records import About
+from vidskim.store.view import View
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
+
+FILE = "vectors.safetensors"
+TAIL_ROWS = 16_384  # as many as are read in a moment; more go into the file
+_WAIT_S = 600.0  # for another process that writes the same file
+_logger = logging.getLogger(__name__)
+
+
+class Cache:
+    """Matrices that hold every entry of a view. Safe to use from several threads."""
+
+    def __init__(self, location: Location, *, about: About, frames: "Table") -> None:
+        self._folders = list(dict.fromkeys((location.cache, user_cache(location.uri))))
+        self._about, self._frames = about, frames
+        self._file = self._tail = self._room({})
+        self._lock = threading.Lock()
+
+    def matrices(self, view: View) -> tuple[Matrix, Matrix]:
+        """The file's rows and those in memory. Each of the view's entries is in one of them; others may be too.
+
+        Raises:
+            BehindError: frames of the view are gone.
+        """
+        with self._lock:
+            if not view.counts.keys() <= self._file.entries.keys() | self._tail.entries.keys():
+                self._complete(view)
+            return self._file, self._tail
+
+    def holding(self, entry: str) -> Matrix | None:
+        """The matrix that holds an entry already, if one does."""
+        with self._lock:
+            return next((part for part in (self._file, self._tail) if entry in part.entries), None)
+
+    def read(self, counts: dict[str, int]) -> Matrix:
+        """Some entries from the store itself; counts says how many rows each has.
+
+        Raises:
+            BehindError: rows of theirs are gone.
+        """
+        matrix = self._room(counts)
+        fetch(self._frames, matrix, counts.keys())
+        return matrix
+
+    def _room(self, counts: dict[str, int]) -> Matrix:
+        return Matrix.empty(counts, dimensions=self._about.dimensions)
+
+    def _complete(self, view: View) -> None:
+        for folder in self._folders:  # another process may have written one
+            if self._serves(self._load(folder), view):
+                break
+        if self._must_write(view):
+            self._write(view)
+            return
+        outside = {entry: count for entry, count in view.counts.items() if entry not in self._file.entries}
+        tail = self._room(outside)
+        self._gather(tail)
+        self._tail = tail
+
+    def _serves(self, file: Matrix | None, view: View) -> bool:
+        """Take a file over if it holds more of the view than the one in use; whether it needs no rewriting."""
+        if file is not None and len(view.counts.keys() & file.entries.keys()) > len(
+            view.counts.keys() & self._file.entries.keys()
+        ):
+            self._file = file
+        return not self._must_write(view)
+
+    def _must_write(self, view: View) -> bool:
+        """Whether too much of the view is missing in the file, or too much of the file is of no use any more."""
+        inside = sum(count for entry, count in view.counts.items() if entry in self._file.entries)
+        outside = sum(view.counts.values()) - inside
+        return outside > TAIL_ROWS or len(self._file) - inside > max(TAIL_ROWS, inside)
+
+    def _write(self, view: View) -> None:
+        """Everything into a new file; into memory where none can be written."""
+        for folder in self._folders:
+            try:
+                with locked(folder, wait_s=_WAIT_S):
+                    if self._serves(self._load(folder), view):
+                        return self._complete(view)
+                    save_matrix(folder / FILE, view.counts, about=self._about, fill=self._gather)
+                    written = self._load(folder)
+            except OSError as error:
+                _logger.warning("no cache in %s: %s", folder, error)
+                continue
+            if written is not None:
+                self._file, self._tail = written, self._room({})
+                return None
+        matrix = self._room(view.counts)
+        self._gather(matrix)
+        self._file, self._tail = matrix, self._room({})
+        return None
+
+    def _gather(self, matrix: Matrix) -> None:
+        """Fill a matrix from what is here already, and the rest from the table."""
+        filed = [entry for entry in matrix.entries if entry in self._file.entries]
+        rest = [entry for entry in matrix.entries if entry not in self._file.entries]
+        matrix.copy_from(self._file, filed)
+        matrix.copy_from(self._tail, [entry for entry in rest if entry in self._tail.entries])
+        fetch(self._frames, matrix, [entry for entry in rest if entry not in self._tail.entries])
+
+    def _load(self, folder: Path) -> Matrix | None:
+        return load_matrix(folder / FILE, about=self._about)

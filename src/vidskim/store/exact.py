@@ -1,0 +1,127 @@
+"""Exact search: one product with every vector that may answer, best first."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidskim.store.matrix import Matrix
+from vidskim.store.records import Floats, Hits, Vectors
+
+_GATHERED = 0.25  # below this share of rows, they are copied out first instead of multiplying all
+_BLOCK = 16_384  # rows copied at a time
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Frames that may be among the nearest, each field [k]: video ids, positions, seconds, seconds, cosines."""
+
+    videos: NDArray[np.str_]
+    positions: NDArray[np.int64]
+    start_s: Floats
+    end_s: Floats
+    scores: Vectors
+
+    def best(self, limit: int, *, how: Literal["exact", "index"]) -> Hits:
+        """The first ones by score, then video id, then position."""
+        order = np.lexsort((self.positions, self.videos, -self.scores))[:limit]
+        return Hits(
+            videos=tuple(self.videos[order].tolist()),
+            positions=self.positions[order],
+            start_s=self.start_s[order],
+            end_s=self.end_s[order],
+            scores=np.clip(self.scores[order], -1.0, 1.0),
+            how=how,
+        )
+
+
+def search_exact(
+    matrices: Iterable[Matrix],
+    query: Vectors,
+    *,
+    limit: int,
+    entries: Mapping[str, str],
+    between: tuple[float, float] | None,
+) -> Hits:
+    """The nearest frames.
+
+    Args:
+        matrices: together they hold each entry once.
+        query: float32 [d], unit length.
+        limit: how many at most.
+        entries: those that may answer, entry -> video id.
+        between: only frames that overlap this half-open range of seconds in their video.
+    """
+    found = [
+        _nearest(matrix, query, limit=limit, entries=entries, between=between)
+        for matrix in matrices
+        if len(matrix)
+    ]
+    fields = ("videos", "positions", "start_s", "end_s", "scores")
+    columns = {name: [getattr(each, name) for each in found] for name in fields}
+    if not found:
+        nothing = np.empty(0, np.float64)
+        return Hits((), nothing.astype(np.int64), nothing, nothing, nothing.astype(np.float32), "exact")
+    return Candidates(**{name: np.concatenate(parts) for name, parts in columns.items()}).best(
+        limit, how="exact"
+    )
+
+
+def _nearest(
+    matrix: Matrix,
+    query: Vectors,
+    *,
+    limit: int,
+    entries: Mapping[str, str],
+    between: tuple[float, float] | None,
+) -> Candidates:
+    rows = _rows(matrix, entries, between)
+    scores = multiply(matrix.vectors, query, rows)
+    if len(scores) > limit:
+        threshold = torch.topk(torch.from_numpy(scores), limit, sorted=False).values.min().item()
+        kept = np.flatnonzero(
+            scores >= threshold
+        )  # all that tie with the last one: `best` puts them in order
+    else:
+        kept = np.arange(len(scores))
+    chosen = kept if rows is None else rows[kept]
+    names = list(matrix.entries)
+    owners = matrix.owners[chosen]
+    firsts = np.array([matrix.entries[names[owner]][0] for owner in owners], np.int64)
+    return Candidates(
+        videos=np.array([entries[names[owner]] for owner in owners], np.str_),
+        positions=chosen - firsts,
+        start_s=matrix.start_s[chosen],
+        end_s=matrix.end_s[chosen],
+        scores=scores[kept],
+    )
+
+
+def _rows(
+    matrix: Matrix, entries: Mapping[str, str], between: tuple[float, float] | None
+) -> NDArray[np.int64] | None:
+    """The rows that may answer; None means all."""
+    allowed = np.array([entry in entries for entry in matrix.entries])
+    if allowed.all() and between is None:
+        return None
+    passing = allowed[matrix.owners]
+    if between is not None:
+        passing &= (matrix.start_s < between[1]) & (matrix.end_s > between[0])
+    return np.flatnonzero(passing)
+
+
+def multiply(vectors: Vectors, query: Vectors, rows: NDArray[np.int64] | None = None) -> Vectors:
+    """Cosines of all vectors or some rows with a query, float32 [n], on torch's threads."""
+    matrix, column = torch.from_numpy(vectors), torch.from_numpy(query)
+    if rows is None:
+        return torch.mv(matrix, column).numpy()
+    if len(rows) > _GATHERED * len(vectors):
+        return torch.mv(matrix, column).numpy()[rows]
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        block = torch.from_numpy(rows[start : start + _BLOCK])
+        scores[start : start + _BLOCK] = torch.mv(matrix[block], column).numpy()
+    return scores

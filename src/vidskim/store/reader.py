@@ -1,0 +1,233 @@
+"""The reading half of a store: what is in it, the nearest frames, one video's frames and scores."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor
+
+from vidskim.errors import FingerprintError, StoreError
+from vidskim.fingerprint import Fingerprint
+from vidskim.store.admission import check_query
+from vidskim.store.cache import Cache
+from vidskim.store.exact import multiply, search_exact
+from vidskim.store.identity import Identity, is_gone
+from vidskim.store.nearest import How, check_range, choose, has_index, search_index
+from vidskim.store.records import About, Count, Curve, Frames, Hits, State, StoredVideo, Vectors, stored_path
+from vidskim.store.tables import Tables, reported
+from vidskim.store.view import BehindError, View
+
+OBJECT_STORE_FRESH_S = 2.0  # on an object store, asking for the latest version costs a round trip
+_TRIES = 4
+_Answer = TypeVar("_Answer")
+
+
+class Reader:
+    """Reads need no lock, and see the latest finished version at each call. Safe to use from several threads."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._cache = Cache(tables.location, about=tables.about, frames=tables.frames)
+        self._lock = threading.RLock()
+        self._view: View | None = None
+        self._indexed: tuple[int, bool] = (-1, False)
+        self._looked = 0.0
+
+    @property
+    def uri(self) -> str:
+        """Absolute folder or object-store URI."""
+        return self._tables.location.uri
+
+    @property
+    def about(self) -> About:
+        """Fingerprint and dimensions that all vectors share."""
+        return self._tables.about
+
+    def check_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Refuse vectors of another extractor, before hours of encoding.
+
+        Raises:
+            FingerprintError: they may not be compared with those in the store.
+        """
+        if fingerprint == self.about.fingerprint:
+            return
+        lines = [f"{self.uri} holds vectors of another extractor:"]
+        lines += [f"  {difference}" for difference in self.about.fingerprint.differences(fingerprint)]
+        remedy = (
+            "Nothing was changed; use another store (vidskim index VIDEOS --store OTHER), or encode every video "
+            f"again (vidskim index VIDEOS --store {self.uri} --reindex)."
+        )
+        raise FingerprintError("\n".join([*lines, remedy]), remedy="overwrite")
+
+    def refresh(self) -> bool:
+        """Move on to the latest version now; whether there was a newer one.
+
+        Raises:
+            StoreError: the store is gone, or was made anew since it was opened.
+        """
+        with self._lock:
+            before = self._view
+            version, _ = self._tables.refresh()
+            if before is None or before.version != version:
+                self._tables.check_same()
+                with reported(self._tables.location, "read"):
+                    self._view = View(version=version, table=self._tables.videos.to_arrow())
+            self._looked = time.monotonic()
+            return before is not None and self._view is not before
+
+    def count(self) -> Count:
+        """How many videos and frames there are."""
+        counts = self._fresh().counts
+        return Count(videos=len(counts), frames=sum(counts.values()))
+
+    def bytes_on_disk(self) -> int:
+        """Bytes of the folder with index, cache and old versions; on an object store, of the tables alone."""
+        with reported(self._tables.location, "measured"):
+            return self._tables.bytes_on_disk()
+
+    def videos(
+        self, *, folder: str | Path | None = None, ids: Iterable[str] | None = None
+    ) -> list[StoredVideo]:
+        """The videos, in order of path.
+
+        Args:
+            folder: only those in this folder or URI and below.
+            ids: only these.
+
+        Raises:
+            StoreError: an id is not in the store.
+        """
+        view = self._fresh()
+        return view.videos(view.select(folder=folder, ids=ids).values())
+
+    def video(self, video_id: str) -> StoredVideo:
+        """One video.
+
+        Raises:
+            StoreError: there is none of that id.
+        """
+        return self._fresh().video(video_id)
+
+    def state_of(self, path: str | Path, identity: Identity) -> State:
+        """How a file stands to the store: new, unchanged, changed, or moved here from a path that is gone.
+
+        Args:
+            path: where the file is; a relative one counts from where the process runs.
+            identity: of the file as it is now; see `identify`.
+        """
+        view, where = self._fresh(), stored_path(path)
+        if where in view.by_path:
+            video = view.video(view.by_path[where])
+            return State("unchanged" if video.identity == identity else "changed", video)
+        for video_id in view.by_content.get((identity.size, identity.head_tail_hash), []):
+            video = view.video(video_id)
+            if is_gone(video.path):
+                return State("moved", video)
+        return State("new")
+
+    def nearest(
+        self,
+        query: Tensor | Vectors,
+        *,
+        limit: int = 10,
+        folder: str | Path | None = None,
+        ids: Iterable[str] | None = None,
+        between: tuple[float, float] | None = None,
+        how: How = "auto",
+    ) -> Hits:
+        """The frames whose vectors are nearest to a query, by cosine.
+
+        Args:
+            query: float [d], unit length.
+            limit: how many at most.
+            folder: only videos in this folder or URI and below.
+            ids: only these videos.
+            between: only frames that overlap this half-open range of seconds in their video.
+            how: "exact" compares every vector that may answer; "index" asks the index, which may miss some; "auto"
+                takes the index if there is one and more than 200,000 frames may answer. The hits say which it was.
+
+        Raises:
+            SettingsError: limit, between or how is not allowed.
+            StoreError: the query does not fit, an id is unknown, or there is no index.
+        """
+        check_range(between, limit)
+        column = check_query(query, dimensions=self.about.dimensions)
+        wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+
+        def answer(view: View) -> Hits:
+            entries = view.select(folder=folder, ids=wanted)
+            rows = sum(view.counts[entry] for entry in entries)
+            if choose(how, rows=rows, indexed=self._has_index()) == "exact":
+                matrices = self._cache.matrices(view)
+                return search_exact(matrices, column, limit=limit, entries=entries, between=between)
+            return search_index(
+                self._tables.frames,
+                column,
+                limit=limit,
+                entries=entries,
+                everything=len(entries) == len(view.entries),
+                between=between,
+            )
+
+        return self._read(answer)
+
+    def frames(self, video_id: str) -> Frames:
+        """Vectors, times and kinds of one video, in order.
+
+        Raises:
+            StoreError: there is none of that id.
+        """
+
+        def answer(view: View) -> Frames:
+            entry = view.video(video_id).entry
+            matrix = self._cache.holding(entry) or self._cache.read({entry: view.counts[entry]})
+            return matrix.frames(entry)
+
+        return self._read(answer)
+
+    def scores(self, video_id: str, query: Tensor | Vectors) -> Curve:
+        """The cosine of every frame of one video with a query.
+
+        Args:
+            video_id: of the video.
+            query: float [d], unit length.
+
+        Raises:
+            StoreError: there is no such video, or the query does not fit.
+        """
+        column = check_query(query, dimensions=self.about.dimensions)
+        frames = self.frames(video_id)
+        return Curve(frames.start_s, frames.end_s, multiply(frames.vectors, column))
+
+    def _has_index(self) -> bool:
+        version = self._tables.frames.version
+        if self._indexed[0] != version:
+            self._indexed = (version, has_index(self._tables.frames))
+        return self._indexed[1]
+
+    def _fresh(self) -> View:
+        """The latest view; on an object store one that is a moment old at most."""
+        with self._lock:
+            remote = self._tables.location.folder is None
+            old = time.monotonic() - self._looked >= OBJECT_STORE_FRESH_S
+            if self._view is None or not remote or old:
+                self.refresh()
+            assert self._view is not None
+            return self._view
+
+    def _read(self, answer: Callable[[View], _Answer]) -> _Answer:
+        """Read; start over with the latest version if a writer deleted what was being read."""
+        for left in reversed(range(_TRIES)):
+            view = self._fresh()
+            try:
+                return answer(view)
+            except BehindError as error:
+                if not left:
+                    raise StoreError(
+                        f"{self.uri} is damaged, or changes faster than it can be read: {error}; try again; if that "
+                        f"does not help, encode the videos anew: vidskim index VIDEOS --store {self.uri} --reindex"
+                    ) from error
+                self.refresh()
+        raise AssertionError("unreachable")

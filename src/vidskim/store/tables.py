@@ -1,0 +1,151 @@
+"""The LanceDB tables of one store: made, opened, read at one version. The only file that opens a database.
+
+LanceDB runs threads of its own: start workers that use a store with spawn or forkserver, never with fork.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vidskim.errors import StoreError
+from vidskim.store.disk import Location, bytes_below
+from vidskim.store.records import About
+from vidskim.store.schema import (
+    ABOUT,
+    ABOUT_SCHEMA,
+    FRAMES,
+    VIDEO_SCHEMA,
+    VIDEOS,
+    about_record,
+    about_row,
+    frame_schema,
+)
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
+
+
+class Tables:
+    """The three tables, open. Use `open` or `create`."""
+
+    def __init__(
+        self, location: Location, *, database: Any, about: About, videos: "Table", frames: "Table"
+    ) -> None:
+        self.location, self.about = location, about
+        self.videos, self.frames = videos, frames
+        self._database = database
+
+    @classmethod
+    def open(cls, location: Location) -> "Tables":
+        """Open what is there.
+
+        Raises:
+            StoreError: there is no store, or it cannot be read.
+        """
+        if location.folder is not None and not location.folder.is_dir():
+            raise StoreError(
+                f"no store at {location.uri}; `vidskim index VIDEOS --store {location.uri}` makes one"
+            )
+        with reported(location, "opened"):
+            database = _connect(location)
+            names = set(database.list_tables().tables)
+            if ABOUT not in names:
+                raise StoreError(_no_store(location, names))
+            about = about_record(database.open_table(ABOUT).to_arrow().to_pylist(), uri=location.uri)
+            videos, frames = database.open_table(VIDEOS), database.open_table(FRAMES)
+        return cls(location, database=database, about=about, videos=videos, frames=frames)
+
+    @classmethod
+    def create(cls, location: Location, about: About, *, overwrite: bool = False) -> "Tables":
+        """Make an empty store; what an unfinished making left is replaced. `about` comes last, and goes first.
+
+        Versions go on counting in a table that is replaced, so that readers notice.
+
+        Raises:
+            StoreError: there is a store already and it is not to be overwritten, or the place cannot be written.
+        """
+        with reported(location, "made"):
+            database = _connect(location)
+            there = set(database.list_tables().tables)
+            if ABOUT in there:
+                if not overwrite:
+                    raise StoreError(
+                        f"there is a store at {location.uri} already; open it, overwrite it, or choose another place"
+                    )
+                database.drop_table(ABOUT)
+            schemas = {FRAMES: frame_schema(about.dimensions), VIDEOS: VIDEO_SCHEMA}
+            frames, videos = (
+                database.create_table(name, schema=schema, mode="overwrite" if name in there else "create")
+                for name, schema in schemas.items()
+            )
+            database.create_table(ABOUT, about_row(about), schema=ABOUT_SCHEMA)
+        return cls(location, database=database, about=about, videos=videos, frames=frames)
+
+    @staticmethod
+    def exist(location: Location) -> bool:
+        """Whether there is a finished store."""
+        if location.folder is not None and not location.folder.is_dir():
+            return False
+        with reported(location, "opened"):
+            return ABOUT in _connect(location).list_tables().tables
+
+    def check_same(self) -> None:
+        """Look whether this is still the store that was opened.
+
+        Raises:
+            StoreError: it was made anew since, or is just being made.
+        """
+        with reported(self.location, "read"):
+            if ABOUT not in self._database.list_tables().tables:
+                raise StoreError(f"the store at {self.location.uri} is being made anew; open it again later")
+            rows = self._database.open_table(ABOUT).to_arrow().to_pylist()
+            if about_record(rows, uri=self.location.uri).store != self.about.store:
+                raise StoreError(
+                    f"the store at {self.location.uri} was made anew since it was opened; open it again"
+                )
+
+    def refresh(self) -> tuple[int, int]:
+        """Move on to the latest versions, videos first: whatever a video's row names is in the frames read after it.
+
+        Raises:
+            StoreError: the store is gone, or was made anew since it was opened.
+        """
+        with reported(self.location, "read"):
+            self.videos.checkout_latest()
+            self.frames.checkout_latest()
+            return self.videos.version, self.frames.version
+
+    def bytes_on_disk(self) -> int:
+        """Bytes of the tables, old versions and caches included; of an object store the newest version's only."""
+        if self.location.folder is not None:
+            return bytes_below(self.location.folder)
+        return sum(int(table.stats()["total_bytes"]) for table in (self.videos, self.frames))
+
+
+@contextmanager
+def reported(location: Location, done: str) -> Iterator[None]:
+    """Errors of the database as ours: it raises RuntimeError, ValueError and OSError alike.
+
+    Raises:
+        StoreError: in their place.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).split(", /root/")[0].splitlines()[0] if str(error) else type(error).__name__
+        raise StoreError(f"{location.uri} could not be {done}: {reason}") from error
+
+
+def _connect(location: Location) -> Any:
+    import lancedb
+
+    return lancedb.connect(location.uri)
+
+
+def _no_store(location: Location, names: set[str]) -> str:
+    if {VIDEOS, FRAMES} & names:
+        return (
+            f"the store at {location.uri} was never finished: its making was interrupted; "
+            f"`vidskim index VIDEOS --store {location.uri}` makes it"
+        )
+    return f"{location.uri} holds no store; `vidskim index VIDEOS --store {location.uri}` makes one"

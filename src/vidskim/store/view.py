@@ -1,0 +1,123 @@
+"""The store as a reader sees it at one version: which videos there are and where their vectors come from."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from vidskim.errors import StoreError
+from vidskim.store.disk import Location
+from vidskim.store.records import StoredVideo
+from vidskim.store.schema import video_record
+
+
+class BehindError(Exception):
+    """What was read does not fit together: a writer was faster. Never leaves the room; reading starts over."""
+
+
+@contextmanager
+def may_be_behind() -> Iterator[None]:
+    """The database's errors while it reads: most likely a writer deleted the version that is being read.
+
+    Raises:
+        BehindError: in their place.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
+        raise BehindError(f"{type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class View:
+    """One version of the videos table.
+
+    Args:
+        version: of the videos table.
+        table: its rows.
+    """
+
+    version: int
+    table: pa.Table
+
+    @cached_property
+    def entries(self) -> dict[str, str]:
+        """Entry -> video id."""
+        return dict(zip(self._column("entry"), self._column("id"), strict=True))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Entry -> number of frames."""
+        return dict(zip(self._column("entry"), self._column("frames"), strict=True))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Video id -> row of the table."""
+        return {video: row for row, video in enumerate(self._column("id"))}
+
+    @cached_property
+    def by_path(self) -> dict[str, str]:
+        """Path -> video id."""
+        return dict(zip(self._column("path"), self._column("id"), strict=True))
+
+    @cached_property
+    def by_content(self) -> dict[tuple[int, str], list[str]]:
+        """(size, hash of head and tail) -> ids of the videos with it, in order."""
+        found: dict[tuple[int, str], list[str]] = {}
+        for size, digest, video in sorted(
+            zip(self._column("size"), self._column("head_tail_hash"), self._column("id"), strict=True)
+        ):
+            found.setdefault((size, digest), []).append(video)
+        return found
+
+    def video(self, video: str) -> StoredVideo:
+        """One video.
+
+        Raises:
+            StoreError: there is none of that id.
+        """
+        if video not in self.rows:
+            raise StoreError(
+                f"no video {video!r} among the {len(self.rows)} stored; `vidskim store list` shows ids"
+            )
+        return video_record(self.table.slice(self.rows[video], 1).to_pylist()[0])
+
+    def videos(self, ids: Iterable[str] | None = None) -> list[StoredVideo]:
+        """Some or all videos, in order of path."""
+        chosen = self.table if ids is None else self.table.take(sorted(self.rows[video] for video in ids))
+        return sorted(map(video_record, chosen.to_pylist()), key=lambda video: video.path)
+
+    def select(self, *, folder: str | Path | None, ids: Iterable[str] | None) -> dict[str, str]:
+        """The entries of the videos that pass both filters, entry -> video id.
+
+        Args:
+            folder: a folder or URI; videos in it and below pass.
+            ids: videos that pass.
+
+        Raises:
+            StoreError: an id is not in the store.
+        """
+        chosen = self.entries
+        if ids is not None:
+            wanted = {ids} if isinstance(ids, str) else set(ids)
+            for video in sorted(wanted - self.rows.keys()):
+                self.video(video)
+            chosen = {entry: video for entry, video in chosen.items() if video in wanted}
+        if folder is not None:
+            root = Location.of(folder).uri
+            paths = dict(zip(self._column("entry"), self._column("path"), strict=True))
+            chosen = {entry: video for entry, video in chosen.items() if _below(paths[entry], root)}
+        return chosen
+
+    def _column(self, name: str) -> list[Any]:
+        values: list[Any] = self.table.column(name).to_pylist()
+        return values
+
+
+def _below(path: str, root: str) -> bool:
+    root = root.rstrip("/\\")
+    return path == root or path.startswith((f"{root}/", f"{root}\\"))
