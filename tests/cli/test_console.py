@@ -8,7 +8,7 @@ import typer
 
 from vidskim.cli.console import Outcome, bytes_text, progress_line, run_verb
 from vidskim.errors import CannotOpenError, CheckpointError, FingerprintError, SettingsError
-from vidskim.pipeline.ledger import Progress
+from vidskim.pipeline.progress import Progress
 
 
 def run(body: Callable[[], Outcome], *, as_json: bool) -> int:

@@ -14,7 +14,7 @@ import typer
 from vidskim.errors import SettingsError, VideoError, VidskimError
 
 if TYPE_CHECKING:
-    from vidskim.pipeline.ledger import Progress
+    from vidskim.pipeline.progress import Progress
 
 DONE, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from vidskim.errors import SettingsError, VidskimError
 from vidskim.pipeline.files import all_output_paths, locked
 from vidskim.pipeline.flow import Encoder, encode_sources
-from vidskim.pipeline.ledger import ExtractReport, Ledger, Progress
+from vidskim.pipeline.ledger import ExtractReport, Ledger
+from vidskim.pipeline.progress import Progress
 from vidskim.pipeline.resume import Agenda, Run, make_agenda, remove_partial_files
 from vidskim.pipeline.sources import Source, name_sources, shared_root
 from vidskim.video.clip import Clip

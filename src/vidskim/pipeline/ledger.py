@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.files import KIND_CODES, FeatureFile, output_paths, write_features
 from vidskim.pipeline.manifest import Record, append_line, read_lines, replace_lines
+from vidskim.pipeline.progress import Progress, Tally
 from vidskim.pipeline.reader import Ending
 from vidskim.pipeline.resume import MANIFEST, Agenda, Run
 from vidskim.pipeline.sources import Source, printable
@@ -20,20 +21,6 @@ from vidskim.pipeline.stages import StageTimes
 from vidskim.pipeline.summary import Summary, summarise
 
 FAILURES = "failures.jsonl"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Sent after each video. `outcome` is "done", "failed" or "skipped"; counts are so far, `listed` in all."""
-
-    listed: int
-    name: str = ""
-    outcome: str = ""
-    message: str = ""
-    done: int = 0
-    failed: int = 0
-    skipped: int = 0
-    frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,8 +80,7 @@ class Ledger:
     ) -> None:
         self.times = StageTimes()
         self._out, self._run, self._format = out, run, format
-        self._on_progress = on_progress
-        self._progress = Progress(listed=listed)
+        self._tally = Tally(listed, on_progress)
         self._macs = self._damaged = 0
         self._failures: list[Record] = []
         self._started = time.perf_counter()
@@ -106,13 +92,13 @@ class Ledger:
         earlier = [line for line in read_lines(self._out / FAILURES) if line.get("name") not in listed]
         replace_lines(self._out / FAILURES, earlier)
         for source in agenda.skipped:
-            self._report(source, "skipped")
+            self._tally.add(source.name, "skipped")
 
     def close(self) -> ExtractReport:
         """Put the manifest in order and give the account."""
         self._tidy_manifest(None)
         self.times.wall_s = time.perf_counter() - self._started
-        count = self._progress
+        count = self._tally.progress
         return ExtractReport(
             out=self._out,
             run=self._run.digest,
@@ -135,7 +121,7 @@ class Ledger:
             append_line(self._out / MANIFEST, self._manifest_line(source.name, summarise(record)))
         self._macs += int(record.metadata["macs"])
         self._damaged += ending.damaged
-        self._report(source, "done", frames=len(record.times_s))
+        self._tally.add(source.name, "done", frames=len(record.times_s))
 
     def fail(self, source: Source, kind: str, message: str) -> None:
         """Note down that a video failed, and why."""
@@ -148,13 +134,7 @@ class Ledger:
         line["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         append_line(self._out / FAILURES, line)
         self._failures.append(line)
-        self._report(source, "failed", message=line["message"])
-
-    def _report(self, source: Source, outcome: str, *, message: str = "", frames: int = 0) -> None:
-        count = self._progress
-        counts = {outcome: getattr(count, outcome) + 1, "frames": count.frames + frames}
-        self._progress = replace(count, name=source.name, outcome=outcome, message=message, **counts)
-        self._on_progress(self._progress)
+        self._tally.add(source.name, "failed", message=line["message"])
 
     def _file(self, source: Source, parts: Sequence[Features], ending: Ending) -> FeatureFile:
         kinds = [KIND_CODES[str(kind)] for part in parts for kind in part.kinds]

@@ -1,0 +1,207 @@
+"""Many video files into a store: what is there already is skipped, one bad file never stops the rest."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidskim.errors import StoreError
+from vidskim.pipeline.features import Features
+from vidskim.pipeline.flow import Encoder, encode_sources
+from vidskim.pipeline.progress import Progress, Tally
+from vidskim.pipeline.reader import Ending, describe_failure
+from vidskim.pipeline.sources import Source, name_sources, printable, shared_root
+from vidskim.pipeline.stages import StageTimes
+from vidskim.store.dataset import Store
+from vidskim.store.identity import Identity, identify
+from vidskim.store.records import VideoRecord, stored_path
+from vidskim.video.clip import Clip
+from vidskim.video.read import iter_video
+
+LONE_FRAME_S = 1.0  # how long the only frame of a video stands for it
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that could not be indexed, and why; `kind` is a stable code."""
+
+    path: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """The account of a run: done + failed + skipped = listed, always.
+
+    Args:
+        store: its folder or URI.
+        listed: videos asked for.
+        done: encoded and committed in this run.
+        failed: those in `failures`.
+        skipped: in the store already, with the same content, at the same rate.
+        moved: of the skipped, those that were found under a new path.
+        frames: encoded in this run.
+        macs: encoder multiply-accumulates spent on them.
+        damaged: of the done, those with bad packets, corrupt frames or a missing end.
+        failures: what failed.
+        times: seconds by stage.
+    """
+
+    store: str
+    listed: int
+    done: int
+    failed: int
+    skipped: int
+    moved: int
+    frames: int
+    macs: int
+    damaged: int
+    failures: tuple[Failure, ...]
+    times: StageTimes
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        record = {name: value for name, value in vars(self).items() if name not in ("times", "failures")}
+        failures = [vars(failure) for failure in self.failures]
+        return {**record, "failures": failures, "times": self.times.to_json()}
+
+
+def index(
+    videos: Sequence[Path],
+    store: Store,
+    encoder: Encoder,
+    *,
+    fps: float | None = 3.0,
+    reindex: bool = False,
+    root: Path | None = None,
+    read: Callable[..., Iterator[Clip]] = iter_video,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> IndexReport:
+    """Encode videos into a store, and commit each when it is whole; run again after a kill, it does what is missing.
+
+    Args:
+        videos: files; those that fail are counted and left out.
+        store: of the same extractor as `encoder`.
+        encoder: what makes the vectors.
+        fps: frames per second to sample, None for every frame.
+        reindex: encode again what is there already.
+        root: names in reports are relative to it; default the deepest folder that holds all videos.
+        read: yields bounded clips of a file.
+
+    Raises:
+        FingerprintError: the store holds vectors of another extractor; nothing was changed.
+        StoreError: the store cannot be read.
+    """
+    store.check_fingerprint(encoder.fingerprint)
+    started = time.perf_counter()
+    sources = name_sources(videos, root=root or shared_root(videos))
+    books = _Books(store, encoder, fps=fps, tally=Tally(len(sources), on_progress))
+    todo = [source for source in sources if books.admit(source, reindex=reindex)]
+    encode_sources(todo, encoder, books, fps=fps, read=read)
+    books.times.wall_s = time.perf_counter() - started
+    return books.close()
+
+
+@dataclass
+class _Books:
+    """What `encode_sources` reports to, written into the store."""
+
+    store: Store
+    encoder: Encoder
+    fps: float | None
+    tally: Tally
+    times: StageTimes = field(default_factory=StageTimes)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    moved: int = 0
+    macs: int = 0
+    damaged: int = 0
+
+    def admit(self, source: Source, *, reindex: bool) -> bool:
+        """Whether a video has to be encoded; what need not be is settled here."""
+        try:
+            identity = identify(source.path)
+            state = self.store.state_of(source.path, identity)
+        except Exception as error:  # a file that cannot even be opened fails by itself
+            self.fail(source, *describe_failure(error))
+            return False
+        self.identities[source.name] = identity
+        stored = state.video
+        current = stored is not None and stored.fps == self.fps and state.kind in ("unchanged", "moved")
+        if stored is not None and state.kind == "moved":
+            self.store.move(stored.id, source.path, identity=identity)
+            self.moved += current and not reindex
+        if reindex or not current:
+            return True
+        self.tally.add(source.name, "skipped")
+        return False
+
+    def finish(self, source: Source, parts: Sequence[Features], ending: Ending) -> None:
+        """Commit one video; a video whose vectors the store refuses has failed."""
+        features = Features.concatenate(parts)
+        start_s, end_s = spans(features.times_s)
+        record = VideoRecord(
+            path=stored_path(source.path),
+            identity=self.identities[source.name],
+            duration_s=float(end_s[-1]),
+            fps=self.fps,
+            notes={"health": ending.health, "macs": features.macs, "version": version("vidskim")},
+        )
+        try:
+            with self.times.measure("write"):
+                self.store.add(
+                    record,
+                    vectors=features.vectors,
+                    start_s=start_s,
+                    end_s=end_s,
+                    kinds=features.kinds,
+                    fingerprint=self.encoder.fingerprint,
+                )
+        except StoreError as error:
+            self.fail(source, "cannot_store", str(error))
+            return
+        self.macs += features.macs
+        self.damaged += ending.damaged
+        self.tally.add(source.name, "done", frames=len(features))
+
+    def fail(self, source: Source, kind: str, message: str) -> None:
+        """Note down that a video failed."""
+        self.failures.append(Failure(printable(source.path), kind, printable(message)))
+        self.tally.add(source.name, "failed", message=message)
+
+    def close(self) -> IndexReport:
+        """The account."""
+        count = self.tally.progress
+        return IndexReport(
+            store=self.store.uri,
+            listed=count.listed,
+            done=count.done,
+            failed=count.failed,
+            skipped=count.skipped,
+            moved=self.moved,
+            frames=count.frames,
+            macs=self.macs,
+            damaged=self.damaged,
+            failures=tuple(self.failures),
+            times=self.times,
+        )
+
+
+def spans(times_s: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[Any, Any]:
+    """How long each frame stands for its video: until the next one; the last for the usual distance.
+
+    Args:
+        times_s: float64 [t], never falling, t of 1 or more.
+
+    Returns:
+        start_s and end_s, float64 [t]; no span is empty.
+    """
+    steps = np.diff(times_s)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else LONE_FRAME_S
+    following = np.append(times_s[1:], times_s[-1] + usual)
+    return times_s, np.where(following > times_s, following, times_s + usual)
