@@ -13,11 +13,12 @@ they see the latest finished version at each call. Start worker processes with s
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,13 @@ class Store(Reader):
 
     @classmethod
     def create(
-        cls, uri: str | Path, *, fingerprint: Fingerprint, dimensions: int, overwrite: bool = False
+        cls,
+        uri: str | Path,
+        *,
+        fingerprint: Fingerprint,
+        dimensions: int,
+        origin: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
     ) -> "Store":
         """Make an empty store.
 
@@ -76,26 +83,34 @@ class Store(Reader):
             uri: a folder, or an object-store URI.
             fingerprint: of the extractor whose vectors it will hold.
             dimensions: length of a vector.
+            origin: how to get the extractor again; see `About`.
             overwrite: empty a store that is there already. Not undone by a kill: afterwards there is none.
 
         Raises:
             StoreError: there is one already, or the place cannot be written.
         """
         location = Location.of(uri)
-        about = About(uuid.uuid4().hex, fingerprint, dimensions, _now())
+        about = About(uuid.uuid4().hex, fingerprint, dimensions, _now(), dict(origin or {}))
         with _lock(location):
             return cls(Tables.create(location, about, overwrite=overwrite))
 
     @classmethod
-    def open_or_create(cls, uri: str | Path, *, fingerprint: Fingerprint, dimensions: int) -> "Store":
-        """Open the store, or make it if there is none yet.
+    def open_or_create(
+        cls,
+        uri: str | Path,
+        *,
+        fingerprint: Fingerprint,
+        dimensions: int,
+        origin: Mapping[str, Any] | None = None,
+    ) -> "Store":
+        """Open the store, or make it if there is none yet; arguments as in `create`.
 
         Raises:
             FingerprintError: there is one, with vectors of another extractor.
             StoreError: it cannot be read or made.
         """
         if not Tables.exist(Location.of(uri)):
-            return cls.create(uri, fingerprint=fingerprint, dimensions=dimensions)
+            return cls.create(uri, fingerprint=fingerprint, dimensions=dimensions, origin=origin)
         store = cls.open(uri)
         store.check_fingerprint(fingerprint)
         return store

@@ -47,10 +47,7 @@ class VideoRecord:
             raise SettingsError(f"duration_s must be 0 or more seconds, received {self.duration_s}")
         if self.fps is not None and not (np.isfinite(self.fps) and self.fps > 0):
             raise SettingsError(f"fps must be above 0, or None for every frame, received {self.fps}")
-        try:
-            json.dumps(dict(self.notes))
-        except (TypeError, ValueError) as error:
-            raise SettingsError(f"notes must be plain JSON values: {error}") from None
+        check_plain("notes", self.notes)
         if not self.name:
             object.__setattr__(self, "name", last_part(self.path))
 
@@ -97,16 +94,19 @@ class About:
         fingerprint: of the extractor.
         dimensions: length of a vector, 2 or more.
         created_at: UTC, ISO 8601.
+        origin: how to get the extractor again, as arguments of `load_model`, plain JSON; empty if nobody said.
     """
 
     store: str
     fingerprint: Fingerprint
     dimensions: int
     created_at: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dimensions < 2:
             raise SettingsError(f"dimensions must be 2 or more, received {self.dimensions}")
+        check_plain("origin", self.origin)
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,18 @@ def stored_path(path: str | Path) -> str:
     text = text if "://" in text else os.path.abspath(text)
     check_path(text)
     return text
+
+
+def check_plain(name: str, values: Mapping[str, Any]) -> None:
+    """Refuse what JSON cannot hold.
+
+    Raises:
+        SettingsError: a value is not plain.
+    """
+    try:
+        json.dumps(dict(values))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{name} must be plain JSON values: {error}") from None
 
 
 def check_path(path: str) -> None:

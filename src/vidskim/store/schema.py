@@ -25,6 +25,7 @@ ABOUT_SCHEMA = pa.schema(
         ("fingerprint", pa.string()),
         ("dimensions", pa.int32()),
         ("created_at", pa.string()),
+        ("origin", pa.string()),
     ]
 )
 VIDEO_SCHEMA = pa.schema(
@@ -68,6 +69,7 @@ def about_row(about: About) -> pa.Table:
         "fingerprint": about.fingerprint.to_json(),
         "dimensions": about.dimensions,
         "created_at": about.created_at,
+        "origin": json.dumps(dict(about.origin), sort_keys=True),
     }
     return pa.Table.from_pylist([row], schema=ABOUT_SCHEMA)
 
@@ -86,7 +88,8 @@ def about_record(rows: list[dict[str, Any]], *, uri: str) -> About:
                 "use the vidskim version that wrote it, or index into another folder"
             )
         fingerprint = Fingerprint.from_json(row["fingerprint"])
-        return About(row["store"], fingerprint, row["dimensions"], row["created_at"])
+        origin = json.loads(row["origin"])
+        return About(row["store"], fingerprint, row["dimensions"], row["created_at"], origin)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{uri} holds no readable `about` table: {error}; index into another folder"
