@@ -12,6 +12,7 @@ they see the latest finished version at each call. Start worker processes with s
 
 import hashlib
 import logging
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class Store(Reader):
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
+        self._write_lock = threading.Lock()
         self._swept = False
 
     @classmethod
@@ -91,7 +93,7 @@ class Store(Reader):
         """
         location = Location.of(uri)
         about = About(uuid.uuid4().hex, fingerprint, dimensions, _now(), dict(origin or {}))
-        with _lock(location):
+        with reported(location, "made"), _lock(location):
             return cls(Tables.create(location, about, overwrite=overwrite))
 
     @classmethod
@@ -198,8 +200,14 @@ class Store(Reader):
         with self._writing():
             self.refresh()
             video = self.video(video_id)
-            moved = replace(video, path=where, name=last_part(where), identity=identity or video.identity)
-            others = [each.id for each in self._rows(f"{one_of('path', [where])}") if each.id != video_id]
+            named = video.name != last_part(video.path)
+            moved = replace(
+                video,
+                path=where,
+                name=video.name if named else last_part(where),
+                identity=identity or video.identity,
+            )
+            others = [each.id for each in self._rows(one_of("path", [where])) if each.id != video_id]
             if others:
                 raise StoreError(
                     f"{where} is stored already, as video {others[0]}; remove one of the two first"
@@ -228,24 +236,26 @@ class Store(Reader):
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the lock, at the latest version, with no leftovers."""
-        with self._lock, _lock(self._tables.location):
+        location = self._tables.location
+        with reported(location, "written"), self._write_lock, _lock(location):
             self._tables.refresh()
             self._tables.check_same()
-            with reported(self._tables.location, "written"):
-                if not self._swept and self._tables.location.folder is not None:
-                    upkeep.sweep(self._tables)
-                    self._swept = True
-                yield
+            if not self._swept and location.folder is not None:
+                upkeep.sweep(self._tables)
+                self._swept = True
+            yield
 
     def _place(self, video: VideoRecord) -> tuple[StoredVideo | None, str]:
         """What is stored under the video's path, and the id for it: the same, or one nobody has."""
-        for earlier in self._rows(one_of("path", [video.path])):
-            return earlier, earlier.id
         salt = 0
         while True:
             text = f"{video.path}\n{video.identity.head_tail_hash}\n{salt}"
             identifier = hashlib.sha256(text.encode()).hexdigest()[:12]
-            if not self._rows(one_of("id", [identifier])):
+            rows = self._rows(f"{one_of('path', [video.path])} OR {one_of('id', [identifier])}")
+            for row in rows:
+                if row.path == video.path:
+                    return row, row.id
+            if not rows:
                 return None, identifier
             salt += 1
 

@@ -1,11 +1,14 @@
 """Approximate search by LanceDB's index, and the choice between it and exact search.
 
 The index is IVF_FLAT: vectors as they are, in cells around centroids; a search looks into the cells nearest to the
-query. Product quantisation (IVF_PQ) was measured too: smaller, but slow to build and it finds less for text queries,
-which lie far from every frame; docs/log.md has the numbers.
+query. It was measured beside IVF_PQ and IVF_SQ (docs/log.md): those are smaller, but slower to build, and they find
+less for text queries, which lie far from every frame. Joining fragments keeps the cells; LanceDB's own way of adding
+rows to an index merges them, so the index is remade instead, and rows beside it are compared one by one until then.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -23,40 +26,55 @@ if TYPE_CHECKING:
 How = Literal["auto", "exact", "index"]
 HOWS = ("auto", "exact", "index")
 EXACT_ROWS = 200_000  # up to so many rows a product with all of them is quick enough
-INDEX = "vector_idx"
-_PROBED = 0.2  # share of the cells a search looks into
-_LEAST_PROBES = 32
+BESIDE_ROWS = 20_000  # so many rows beside the index, and comparing them costs more than the index saves
+PROBED = 0.2  # share of the cells a search looks into
+_NAME = "vector_idx"
+_LEAST_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the index covers: rows in it, and rows that came later and are compared one by one."""
+
+    rows: int
+    beside: int
+
+    @property
+    def probes(self) -> int:
+        """Cells a search looks into."""
+        return max(_LEAST_PROBES, round(PROBED * _cells(self.rows)))
 
 
 def build_index(frames: "Table") -> None:
-    """Make the index over all rows there are; rows added later are searched beside it until it is brought up to date.
+    """Make the index anew, over all rows there are.
 
     Raises:
         StoreError: the table is empty.
     """
-    from lancedb.index import BTree, IvfFlat
+    from lancedb.index import IvfFlat
 
     rows = frames.count_rows()
     if not rows:
         raise StoreError("there is nothing to index: the store holds no frames")
-    cells = max(1, round(rows**0.5))
-    settings = IvfFlat(distance_type="dot", num_partitions=cells, max_iterations=20)
-    frames.create_index("vector", config=settings, replace=True, name=INDEX, wait_timeout=timedelta(hours=6))
-    frames.create_index("entry", config=BTree(), replace=True)
+    settings = IvfFlat(distance_type="dot", num_partitions=_cells(rows), max_iterations=20)
+    frames.create_index("vector", config=settings, replace=True, name=_NAME, wait_timeout=timedelta(hours=6))
 
 
-def has_index(frames: "Table") -> bool:
-    """Whether there is an index at the table's version."""
-    return any(index.name == INDEX for index in frames.list_indices())
+def find_index(frames: "Table") -> Index | None:
+    """The index at the table's version, if there is one."""
+    if not any(index.name == _NAME for index in frames.list_indices()):
+        return None
+    stats = frames.index_stats(_NAME)
+    return Index(rows=stats.num_indexed_rows, beside=stats.num_unindexed_rows) if stats else None
 
 
-def choose(how: How, *, rows: int, indexed: bool) -> Literal["exact", "index"]:
+def choose(how: How, *, rows: int, index: Index | None) -> Literal["exact", "index"]:
     """Which search answers.
 
     Args:
         how: "auto", or the one to use.
         rows: that may answer.
-        indexed: whether there is an index.
+        index: the index, if there is one.
 
     Raises:
         SettingsError: no such search.
@@ -64,10 +82,10 @@ def choose(how: How, *, rows: int, indexed: bool) -> Literal["exact", "index"]:
     """
     if how not in HOWS:
         raise unknown_name("search", how, HOWS)
-    if how == "index" and not indexed:
+    if how == "index" and index is None:
         raise StoreError('the store has no index; store.build_index() makes one, or search with how="exact"')
     if how == "auto":
-        return "index" if indexed and rows > EXACT_ROWS else "exact"
+        return "index" if index and index.beside <= BESIDE_ROWS and rows > EXACT_ROWS else "exact"
     return how
 
 
@@ -75,6 +93,7 @@ def search_index(
     frames: "Table",
     query: Vectors,
     *,
+    index: Index,
     limit: int,
     entries: Mapping[str, str],
     everything: bool,
@@ -85,19 +104,21 @@ def search_index(
     Args:
         frames: the table.
         query: float32 [d], unit length.
+        index: of the table.
         limit: how many at most.
         entries: those that may answer, entry -> video id.
         everything: whether these are all entries of the store.
         between: only frames that overlap this half-open range of seconds in their video.
+
+    Raises:
+        BehindError: a writer deleted what was being read.
     """
     conditions = [] if everything else [one_of("entry", list(entries))]
     if between is not None:
         conditions.append(f"(start_s < {between[1]!r} AND end_s > {between[0]!r})")
-    cells = frames.index_stats(INDEX)
-    probes = max(_LEAST_PROBES, round(_PROBED * (cells.num_indexed_rows if cells else 0) ** 0.5))
     wanted = limit
     while True:
-        search = frames.search(query, vector_column_name="vector").distance_type("dot").nprobes(probes)
+        search = frames.search(query, vector_column_name="vector").distance_type("dot").nprobes(index.probes)
         search = search.select(["entry", "position", "start_s", "end_s", "_distance"]).limit(wanted)
         if conditions:
             search = search.where(" AND ".join(conditions), prefilter=True)
@@ -119,7 +140,7 @@ def search_index(
     ).best(limit, how="index")
 
 
-def check_range(between: tuple[float, float] | None, limit: int) -> None:
+def check_request(limit: int, between: tuple[float, float] | None) -> None:
     """Refuse what no frame can answer.
 
     Raises:
@@ -128,4 +149,8 @@ def check_range(between: tuple[float, float] | None, limit: int) -> None:
     if limit < 1:
         raise SettingsError(f"limit must be 1 or more, received {limit}")
     if between is not None and not (np.isfinite(between).all() and between[0] < between[1]):
-        raise SettingsError(f"between must be (start_s, end_s) with start before end, received {between}")
+        raise SettingsError(f"between must be (start_s, end_s), finite, start before end, received {between}")
+
+
+def _cells(rows: int) -> int:
+    return max(1, round(math.sqrt(rows)))

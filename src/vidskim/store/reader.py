@@ -14,10 +14,10 @@ from vidskim.store.admission import check_query
 from vidskim.store.cache import Cache
 from vidskim.store.exact import multiply, search_exact
 from vidskim.store.identity import Identity, is_gone
-from vidskim.store.nearest import How, check_range, choose, has_index, search_index
+from vidskim.store.nearest import How, Index, check_request, choose, find_index, search_index
 from vidskim.store.records import About, Count, Curve, Frames, Hits, State, StoredVideo, Vectors, stored_path
 from vidskim.store.tables import Tables, reported
-from vidskim.store.view import BehindError, View
+from vidskim.store.view import BehindError, View, may_be_behind
 
 OBJECT_STORE_FRESH_S = 2.0  # on an object store, asking for the latest version costs a round trip
 _TRIES = 4
@@ -32,7 +32,7 @@ class Reader:
         self._cache = Cache(tables.location, about=tables.about, frames=tables.frames)
         self._lock = threading.RLock()
         self._view: View | None = None
-        self._indexed: tuple[int, bool] = (-1, False)
+        self._indexed: tuple[int, Index | None] = (-1, None)
         self._looked = 0.0
 
     @property
@@ -51,7 +51,7 @@ class Reader:
         Raises:
             FingerprintError: they may not be compared with those in the store.
         """
-        if fingerprint == self.about.fingerprint:
+        if fingerprint.digest == self.about.fingerprint.digest:
             return
         lines = [f"{self.uri} holds vectors of another extractor:"]
         lines += [f"  {difference}" for difference in self.about.fingerprint.differences(fingerprint)]
@@ -69,13 +69,16 @@ class Reader:
         """
         with self._lock:
             before = self._view
-            version, _ = self._tables.refresh()
-            if before is None or before.version != version:
-                self._tables.check_same()
-                with reported(self._tables.location, "read"):
-                    self._view = View(version=version, table=self._tables.videos.to_arrow())
+            with reported(self._tables.location, "read"):
+                for left in reversed(range(_TRIES)):
+                    try:
+                        self._view = self._latest()
+                        break
+                    except BehindError as error:
+                        if not left:
+                            raise RuntimeError(str(error)) from error
             self._looked = time.monotonic()
-            return before is not None and self._view is not before
+            return self._view is not before
 
     def count(self) -> Count:
         """How many videos and frames there are."""
@@ -146,25 +149,28 @@ class Reader:
             ids: only these videos.
             between: only frames that overlap this half-open range of seconds in their video.
             how: "exact" compares every vector that may answer; "index" asks the index, which may miss some; "auto"
-                takes the index if there is one and more than 200,000 frames may answer. The hits say which it was.
+                takes the index above 200,000 frames that may answer, if it is there and covers all but 20,000 of them.
+                The hits say which it was.
 
         Raises:
             SettingsError: limit, between or how is not allowed.
             StoreError: the query does not fit, an id is unknown, or there is no index.
         """
-        check_range(between, limit)
+        check_request(limit, between)
         column = check_query(query, dimensions=self.about.dimensions)
         wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
 
         def answer(view: View) -> Hits:
             entries = view.select(folder=folder, ids=wanted)
             rows = sum(view.counts[entry] for entry in entries)
-            if choose(how, rows=rows, indexed=self._has_index()) == "exact":
+            index = self._index()
+            if choose(how, rows=rows, index=index) == "exact" or index is None:
                 matrices = self._cache.matrices(view)
                 return search_exact(matrices, column, limit=limit, entries=entries, between=between)
             return search_index(
                 self._tables.frames,
                 column,
+                index=index,
                 limit=limit,
                 entries=entries,
                 everything=len(entries) == len(view.entries),
@@ -201,10 +207,19 @@ class Reader:
         frames = self.frames(video_id)
         return Curve(frames.start_s, frames.end_s, multiply(frames.vectors, column))
 
-    def _has_index(self) -> bool:
+    def _latest(self) -> View:
+        with may_be_behind():
+            version = self._tables.refresh()
+            if self._view is not None and self._view.version == version:
+                return self._view
+            self._tables.check_same()
+            return View(version=version, table=self._tables.videos.to_arrow())
+
+    def _index(self) -> Index | None:
         version = self._tables.frames.version
         if self._indexed[0] != version:
-            self._indexed = (version, has_index(self._tables.frames))
+            with may_be_behind():
+                self._indexed = (version, find_index(self._tables.frames))
         return self._indexed[1]
 
     def _fresh(self) -> View:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vidskim.errors import StoreError
+from vidskim.errors import StoreError, VidskimError
 from vidskim.store.disk import Location, bytes_below
 from vidskim.store.records import About
 from vidskim.store.schema import (
@@ -104,16 +104,15 @@ class Tables:
                     f"the store at {self.location.uri} was made anew since it was opened; open it again"
                 )
 
-    def refresh(self) -> tuple[int, int]:
-        """Move on to the latest versions, videos first: whatever a video's row names is in the frames read after it.
+    def refresh(self) -> int:
+        """Move on to the latest versions, videos first: whatever a row of theirs names is in the frames read after it.
 
-        Raises:
-            StoreError: the store is gone, or was made anew since it was opened.
+        Returns:
+            The version of the videos.
         """
-        with reported(self.location, "read"):
-            self.videos.checkout_latest()
-            self.frames.checkout_latest()
-            return self.videos.version, self.frames.version
+        self.videos.checkout_latest()
+        self.frames.checkout_latest()
+        return int(self.videos.version)
 
     def bytes_on_disk(self) -> int:
         """Bytes of the tables, old versions and caches included; of an object store the newest version's only."""
@@ -131,6 +130,8 @@ def reported(location: Location, done: str) -> Iterator[None]:
     """
     try:
         yield
+    except VidskimError:
+        raise
     except (RuntimeError, ValueError, OSError) as error:
         reason = str(error).split(", /root/")[0].splitlines()[0] if str(error) else type(error).__name__
         raise StoreError(f"{location.uri} could not be {done}: {reason}") from error

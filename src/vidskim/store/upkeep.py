@@ -1,4 +1,4 @@
-"""What keeps a store quick and small: leftovers swept, fragments joined, old versions deleted, the index extended.
+"""What keeps a store quick and small: leftovers swept, fragments joined, old versions deleted, the index remade.
 
 Only the holder of the store's lock may do these.
 """
@@ -6,7 +6,7 @@ Only the holder of the store's lock may do these.
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vidskim.store.nearest import INDEX, has_index
+from vidskim.store.nearest import build_index, find_index
 from vidskim.store.schema import one_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SMALL_ROWS = 16_384  # what joining makes; larger fragments are left alone, so t
 LARGE_ROWS = 1_048_576
 KEPT = timedelta(minutes=10)  # for readers in the middle of a search
 _DELETED = 500  # entries named in one deletion
-_UNINDEXED = 16_384  # rows beside the index before it is extended
+_BESIDE = 0.01  # share of rows beside the index that `compact` leaves so
 
 
 def sweep(tables: "Tables") -> int:
@@ -48,20 +48,17 @@ def tend(tables: "Tables") -> bool:
     for table in (tables.videos, tables.frames):
         _join(table, rows=SMALL_ROWS)
         _clean(table, kept=KEPT, unfinished=False)
-    if has_index(tables.frames):
-        stats = tables.frames.index_stats(INDEX)
-        if stats is not None and stats.num_unindexed_rows > _UNINDEXED:
-            _extend_index(tables.frames)
     return True
 
 
 def compact(tables: "Tables") -> None:
-    """Join everything, extend the index, and delete every old version and unfinished file."""
+    """Join everything, remake an index that much came beside of, delete every old version and unfinished file."""
     sweep(tables)
     for table in (tables.videos, tables.frames):
         _join(table, rows=LARGE_ROWS)
-    if has_index(tables.frames):
-        _extend_index(tables.frames)
+    index = find_index(tables.frames)
+    if index is not None and index.beside > index.rows * _BESIDE:
+        build_index(tables.frames)
     for table in (tables.videos, tables.frames):
         _clean(table, kept=timedelta(0), unfinished=True)
 
@@ -78,8 +75,3 @@ def _join(table: "Table", *, rows: int) -> None:
 
 def _clean(table: "Table", *, kept: timedelta, unfinished: bool) -> None:
     table.to_lance().cleanup_old_versions(older_than=kept, delete_unverified=unfinished)
-
-
-def _extend_index(table: "Table") -> None:
-    table.to_lance().optimize.optimize_indices()
-    table.checkout_latest()

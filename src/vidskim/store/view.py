@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vidskim.errors import StoreError
+from vidskim.errors import StoreError, VidskimError
 from vidskim.store.disk import Location
 from vidskim.store.records import StoredVideo
 from vidskim.store.schema import video_record
@@ -28,6 +28,8 @@ def may_be_behind() -> Iterator[None]:
     """
     try:
         yield
+    except VidskimError:
+        raise
     except (RuntimeError, ValueError, OSError) as error:
         raise BehindError(f"{type(error).__name__}: {error}") from error
 
