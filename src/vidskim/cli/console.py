@@ -15,8 +15,10 @@ from vidskim.errors import SettingsError, VideoError, VidskimError
 
 if TYPE_CHECKING:
     from vidskim.pipeline.progress import Progress
+    from vidskim.pipeline.stages import StageTimes
 
 DONE, FAILED, USAGE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+WIDE = 1000  # columns
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
@@ -89,7 +91,8 @@ def _print_lines(lines: Sequence[Any]) -> None:
         return
     from rich.console import Console
 
-    console = Console(highlight=False)
+    width = None if sys.stdout.isatty() else WIDE  # in a pipe no path is broken
+    console = Console(highlight=False, width=width)
     for line in lines:
         console.print(line, soft_wrap=isinstance(line, str), markup=False)
 
@@ -103,9 +106,44 @@ def bytes_text(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def time_text(seconds: float) -> str:
+    """3723.46 -> "1:02:03.5"."""
+    tenths = round(abs(seconds) * 10)
+    minutes, rest = divmod(tenths, 600)
+    sign = "-" if seconds < 0 and tenths else ""
+    return f"{sign}{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}.{rest % 10}"
+
+
+def speed_lines(frames: int, times: "StageTimes") -> list[str]:
+    """How fast a run was, and which stage limited it."""
+    if not frames:
+        return [f"nothing to encode, {times.wall_s:.2f} s"]
+    names = ("decode", "prepare", "encode", "write")
+    stages = ", ".join(f"{name} {times.seconds(name):.2f} s" for name in names)
+    rate = frames / times.wall_s if times.wall_s else 0.0
+    return [
+        f"{frames} frames in {times.wall_s:.2f} s, {rate:.1f} frames/s: {stages}",
+        f"limiting stage: {times.limiting}",
+    ]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone.
+
+    Raises:
+        SettingsError: nobody is there to answer, and `yes` is false.
+        typer.Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{question} This needs a yes: add --yes")
+    typer.confirm(question, abort=True, err=True)
+
+
 @contextlib.contextmanager
 def progress_line(*, quiet: bool = False, every_s: float = 5.0) -> Iterator[Callable[["Progress"], None]]:
-    """A callback for `extract`: failures always, counts now and then (on a terminal, in place)."""
+    """A callback for `extract` and `index`: failures always, counts now and then (on a terminal, in place)."""
     live, last = sys.stderr.isatty(), time.monotonic()
 
     def show(progress: "Progress") -> None:

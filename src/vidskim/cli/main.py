@@ -10,7 +10,11 @@ from vidskim.cli.console import FAILED, note, print_document
 from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
 from vidskim.cli.extract import extract
+from vidskim.cli.ground import ground
+from vidskim.cli.index import index
 from vidskim.cli.prepare import prepare
+from vidskim.cli.search import search
+from vidskim.cli.store import store
 from vidskim.cli.train import train
 
 USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
@@ -26,8 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, extract):
+for verb in (doctor, prepare, demo, extract, index, search, ground):
     app.command(verb.__name__)(verb)
+app.add_typer(store, name="store")
 app.add_typer(train, name="train")
 
 

@@ -9,23 +9,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidskim.errors import CheckpointError, SettingsError
+from vidskim.errors import SettingsError
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
-from vidskim.models.vit import VisionTransformer, unit
+from vidskim.models.vit import VisionTransformer
 from vidskim.pipeline.engine import Engine
 from vidskim.pipeline.features import Features, Trace
 from vidskim.pipeline.stream import Block, Prepared, motion_per_patch
+from vidskim.pipeline.text import TextEncoder
 from vidskim.video.clip import Clip
 from vidskim.video.motion import patch_motion
 from vidskim.video.prepare import Preparation, prepare_frames
 
 PREPARE_FRAMES = 64
-TEXT_BATCH = 256
 
 
 class VideoEncoder:
@@ -44,11 +44,13 @@ class VideoEncoder:
         text: TextTransformer | None = None,
         tokenizer: Tokenizer | None = None,
         residual_tokenizer: ResidualTokenizer | None = None,
+        min_score: float | None = None,
     ) -> None:
         self.trunk, self.method = trunk, method
         self.preparation, self.fingerprint = preparation, fingerprint
         self.text, self.tokenizer = text, tokenizer
         self.residual_tokenizer = residual_tokenizer
+        self.min_score = min_score  # cosine of text and frame below which nothing matches, where it is known
 
     def __repr__(self) -> str:
         config = ", ".join(f"{name}={value!r}" for name, value in self.fingerprint.settings.items())
@@ -102,6 +104,7 @@ class VideoEncoder:
             text=self.text,
             tokenizer=self.tokenizer,
             residual_tokenizer=tokenizer,
+            min_score=self.min_score,
         )
 
     @overload
@@ -189,19 +192,9 @@ class VideoEncoder:
         Raises:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
-        if self.text is None:
-            raise CheckpointError(
-                f"{self.fingerprint.model} has no text tower; load a CLIP checkpoint to compare video with text"
-            )
-        if self.tokenizer is None:
-            raise CheckpointError(
-                "the checkpoint came without tokenizer files; pass load_model(..., tokenizer=PATH) with a "
-                "tokenizer.json, a folder with vocab.json and merges.txt, or a bpe_simple_vocab file"
-            )
-        ids = self.tokenizer.encode(texts, self.text.config.context).to(self.device)
-        with torch.inference_mode():
-            parts = [unit(self.text(part)).cpu() for part in torch.split(ids, TEXT_BATCH) if len(part)]
-        return torch.cat([torch.empty(0, self.dim), *parts])
+        name, weights = self.fingerprint.model, self.fingerprint.weights
+        texter = TextEncoder(self.text, self.tokenizer, model=name, dim=self.dim, weights=weights)
+        return texter.encode_text(texts)
 
     def prepare(self, clip: Clip) -> Prepared:
         """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid."""

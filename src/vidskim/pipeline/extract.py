@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from vidskim.errors import SettingsError, VidskimError
+from vidskim.errors import VidskimError
 from vidskim.pipeline.files import all_output_paths, locked
-from vidskim.pipeline.flow import Encoder, encode_sources
+from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.ledger import ExtractReport, Ledger
 from vidskim.pipeline.progress import Progress
 from vidskim.pipeline.resume import Agenda, Run, make_agenda, remove_partial_files
@@ -88,10 +88,7 @@ def plan(
 def _check(
     videos: Sequence[Path], encoder: Encoder, *, fps: float | None, root: Path | None
 ) -> tuple[list[Source], Run]:
-    if fps is not None and not 0 < fps <= 1000:
-        raise SettingsError(
-            f"fps must be above 0 and at most 1000 (None, or 0 on the command line, is every frame), received {fps}"
-        )
+    check_fps(fps)
     sources = name_sources(videos, root=root or shared_root(videos))
     dtype = str(encoder.dtype).removeprefix("torch.")
     return sources, Run(encoder.fingerprint, {"fps": None if fps is None else float(fps), "dtype": dtype})

@@ -45,6 +45,18 @@ class Books(Protocol):
         """Why there are none."""
 
 
+def check_fps(fps: float | None) -> None:
+    """Refuse a rate that no video has.
+
+    Raises:
+        SettingsError: it is out of range.
+    """
+    if fps is not None and not 0 < fps <= 1000:
+        raise SettingsError(
+            f"fps must be above 0 and at most 1000 (None, or 0 on the command line, is every frame), received {fps}"
+        )
+
+
 def encode_sources(
     sources: Sequence[Source],
     encoder: Encoder,

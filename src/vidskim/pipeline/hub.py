@@ -69,6 +69,13 @@ def resolve(source: str | PathLike[str]) -> Path:
     return folder
 
 
+def lasting_name(source: str | PathLike[str]) -> str:
+    """A model's name that means the same from any folder: "demo", a Hub id, or an absolute path."""
+    name = fspath(source)
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.exists() else name
+
+
 def is_hub_id(name: str) -> bool:
     """Whether a name could be a Hub repository, "owner/model" or "model"."""
     return bool(_HUB_ID.fullmatch(name)) and not name.endswith(_FILE_SUFFIXES)

@@ -11,7 +11,7 @@ import numpy as np
 
 from vidskim.errors import StoreError
 from vidskim.pipeline.features import Features
-from vidskim.pipeline.flow import Encoder, encode_sources
+from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.progress import Progress, Tally
 from vidskim.pipeline.reader import Ending, describe_failure
 from vidskim.pipeline.sources import Source, name_sources, printable, shared_root
@@ -95,8 +95,10 @@ def index(
 
     Raises:
         FingerprintError: the store holds vectors of another extractor; nothing was changed.
-        StoreError: the store cannot be read.
+        SettingsError: fps is out of range.
+        StoreError: the store cannot be read or written; what was committed stays.
     """
+    check_fps(fps)
     store.check_fingerprint(encoder.fingerprint)
     started = time.perf_counter()
     sources = name_sources(videos, root=root or shared_root(videos))
@@ -163,6 +165,9 @@ class _Books:
                     fingerprint=self.encoder.fingerprint,
                 )
         except StoreError as error:
+            self.store.refresh()  # raises if the store itself is gone
+            if error.__cause__ is not None:  # the database's trouble, no fault of the video
+                raise
             self.fail(source, "cannot_store", str(error))
             return
         self.macs += features.macs

@@ -1,5 +1,6 @@
 """load_model: from a name, folder or file to a VideoEncoder."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
@@ -19,7 +20,9 @@ from vidskim.models.variants import fold_quick_gelu
 from vidskim.models.vit import VisionTransformer
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
+from vidskim.pipeline.text import TextEncoder
 
+NOTES_FILE = "vidskim.json"  # beside the weights: {"min_score": ...}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -81,6 +84,36 @@ def load_model(
         text=_text_tower(checkpoint, place, kind),
         tokenizer=_tokenizer(checkpoint, tokenizer),
         residual_tokenizer=residual,
+        min_score=_min_score(path),
+    )
+
+
+def load_text_encoder(
+    source: str | PathLike[str],
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    config: Mapping[str, object] | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    image_size: int | None = None,
+) -> TextEncoder:
+    """Load a model's text tower alone, as a search over a store needs it; arguments as in `load_model`.
+
+    Raises:
+        SettingsError: an unknown setting, or a value out of range.
+        CheckpointError: the weights are missing, of an unknown layout, or do not fit.
+    """
+    place = torch_device(str(device))
+    kind = torch_dtype(str(dtype).removeprefix("torch."), place)
+    path = resolve(source)
+    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
+    return TextEncoder(
+        _text_tower(checkpoint, place, kind),
+        _tokenizer(checkpoint, tokenizer),
+        model=checkpoint.description,
+        dim=checkpoint.vision.dim,
+        weights=checkpoint.weights_hash,
+        min_score=_min_score(path),
     )
 
 
@@ -134,6 +167,21 @@ def _companion(path: Path) -> Path | None:
     """The distilled tokenizer in a checkpoint's folder."""
     file = path / TOKENIZER_FILE
     return file if file.is_file() else None
+
+
+def _min_score(path: Path) -> float | None:
+    """What the model's folder says is the least score of a match.
+
+    Raises:
+        CheckpointError: it says something else.
+    """
+    file = path / NOTES_FILE
+    if not file.is_file():
+        return None
+    try:
+        return float(json.loads(file.read_text(encoding="utf-8"))["min_score"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f'{file}: expected {{"min_score": a number}} ({error})') from error
 
 
 def _residual_tokenizer(

@@ -90,7 +90,9 @@ class View:
 
     def videos(self, ids: Iterable[str] | None = None) -> list[StoredVideo]:
         """Some or all videos, in order of path."""
-        chosen = self.table if ids is None else self.table.take(sorted(self.rows[video] for video in ids))
+        chosen = self.table
+        if ids is not None:
+            chosen = chosen.take(pa.array(sorted(self.rows[video] for video in ids), pa.int64()))
         return sorted(map(video_record, chosen.to_pylist()), key=lambda video: video.path)
 
     def select(self, *, folder: str | Path | None, ids: Iterable[str] | None) -> dict[str, str]:

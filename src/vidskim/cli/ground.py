@@ -1,0 +1,200 @@
+"""vidskim ground: where in one video is what a sentence says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.console import JsonOption, Outcome, note, run_verb, time_text
+from vidskim.cli.model_options import (
+    Config,
+    Device,
+    Dtype,
+    Fps,
+    Interleave,
+    Keep,
+    ModelChoice,
+    Setting,
+    Threshold,
+    read_pairs,
+)
+from vidskim.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from vidskim.pipeline.encoder import VideoEncoder
+    from vidskim.store.dataset import Store
+    from vidskim.store.records import StoredVideo
+    from vidskim.tasks.ground import Grounding
+
+SHOWN = 10
+METHOD, SCALER = "reuse", "pillow"
+
+StorePlace = Annotated[
+    str | None, typer.Option(help="Read the vectors from this store if the video is in it.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="demo, a Hub id, a folder or a file. Default demo, or the store's.")
+]
+MethodOrNone = Annotated[
+    str | None, typer.Option(help=f"full, copy, interpolate, residual or reuse. Default {METHOD}.")
+]
+
+
+def ground(
+    video: Annotated[str, typer.Argument(help="A file; with --store also an id or path in it.")],
+    query: Annotated[str, typer.Argument(help="What is to be seen, in a sentence.")],
+    *,
+    store: StorePlace = None,
+    window: Annotated[float, typer.Option(help="Moving average in seconds; 0 for none.")] = 5.0,
+    factor: Annotated[
+        float, typer.Option(help="Threshold over the mean similarity; less gives more and longer moments.")
+    ] = 1.0,
+    faithful: Annotated[
+        bool, typer.Option("--faithful", help="As the released evaluation, with its off-by-ones.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curve: a .png, .svg or .pdf file.")] = None,
+    signal: Annotated[bool, typer.Option("--signal", help="The curve in the JSON document.")] = False,
+    model: Model = None,
+    method: MethodOrNone = None,
+    interleave: Interleave = None,
+    keep: Keep = None,
+    threshold: Threshold = None,
+    setting: Setting = None,
+    config: Config = None,
+    fps: Fps = 3.0,
+    scaler: Annotated[str | None, typer.Option(help="pillow (exact) or decoder (faster).")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Find the moments of one video that fit a sentence.
+
+    The video is encoded, unless it is in the store given. Similarities are smoothed, and cut where they are above
+    their mean.
+
+    Examples:
+
+      vidskim ground talk.mp4 "a slide with a diagram" --plot curve.png
+
+      vidskim ground clips/dog.mp4 "the dog jumps" --store library --window 2 --factor 1.1
+
+      vidskim ground match.mp4 "a goal" --model ./clip-vit-b32 --method full --json --signal
+    """
+
+    def body() -> Outcome:
+        how = read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold)
+        stated = read_pairs("--config", config)
+        given = {"--method": method, "--scaler": scaler, "settings of a method": how, "--config": stated}
+        choice = ModelChoice(
+            source=model or "demo",
+            method=method or METHOD,
+            settings=how,
+            config=stated,
+            scaler=scaler or SCALER,
+            device=device,
+            dtype=dtype,
+        )
+        if store is not None and any(given.values()):
+            names = ", ".join(name for name, value in given.items() if value)
+            raise SettingsError(f"with --store the extractor is the store's; leave out {names}")
+        source = _Source(video, query, fps=fps or None, choice=choice, place=model)
+        cut = {"window_s": window or None, "factor": factor, "faithful": faithful}
+        grounding, where = source.from_file(cut) if store is None else source.from_store(store, cut)
+        if plot is not None:
+            from vidskim.tasks.plot import plot_grounding
+
+            plot_grounding(grounding, plot, title=f"{Path(video).name}: {query}")
+        return _outcome(video, query, where, grounding, with_signal=signal, plot=plot)
+
+    run_verb(body, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the vectors come from."""
+
+    video: str
+    query: str
+    fps: float | None
+    choice: ModelChoice
+    place: str | None
+
+    def from_file(self, cut: dict[str, Any]) -> "tuple[Grounding, str]":
+        """Encoded now."""
+        return self._encode(self.choice.load(), cut)
+
+    def from_store(self, uri: str, cut: dict[str, Any]) -> "tuple[Grounding, str]":
+        """Read from the store; a video that is not in it is encoded as it would be for it."""
+        from vidskim.pipeline.origin import load_encoder_of, load_text_of
+        from vidskim.store.dataset import Store
+        from vidskim.tasks.search import ground_stored
+
+        store, device = Store.open(uri), self.choice.device
+        stored = self._stored(store)
+        if stored is None:
+            note(f"{self.video} is not in {uri} as it is now; it is encoded")
+            return self._encode(
+                load_encoder_of(store, source=self.place, device=device, dtype=self.choice.dtype), cut
+            )
+        vector = load_text_of(store, source=self.place, device=device).encode_text([self.query])[0]
+        return ground_stored(store, stored.id, vector, **cut), "store"
+
+    def _stored(self, store: "Store") -> "StoredVideo | None":
+        """The video in the store; None if it is not there, or has changed since."""
+        from vidskim.store.identity import identify
+        from vidskim.tasks.search import find_stored
+
+        path = Path(self.video)
+        if not path.is_file():
+            return find_stored(store, self.video)
+        state = store.state_of(path, identify(path))
+        return state.video if state.kind in ("unchanged", "moved") else None
+
+    def _encode(self, encoder: "VideoEncoder", cut: dict[str, Any]) -> "tuple[Grounding, str]":
+        from vidskim.pipeline.single import encode_file
+        from vidskim.tasks.ground import ground, similarity
+
+        vector = encoder.encode_text([self.query])[0]
+        features = encode_file(Path(self.video), encoder, fps=self.fps)
+        return ground(similarity(features.vectors, vector), features.times_s, **cut), "file"
+
+
+def _outcome(
+    video: str, query: str, where: str, grounding: "Grounding", *, with_signal: bool, plot: Path | None
+) -> Outcome:
+    document: dict[str, Any] = {
+        "video": video,
+        "query": query,
+        "vectors_from": where,
+        "frames": len(grounding.signal),
+        "threshold": grounding.threshold,
+        "moments": [vars(moment) for moment in grounding.moments],
+        "plot": None if plot is None else str(plot),
+    }
+    if with_signal:
+        curve = {"times_s": grounding.times_s, "similarity": grounding.signal, "smoothed": grounding.smoothed}
+        document["signal"] = {name: values.tolist() for name, values in curve.items()}
+    hidden = len(grounding.moments) - SHOWN
+    lines: list[Any] = (
+        [_table(grounding)] if grounding.moments else ["no moment: nothing is above the threshold"]
+    )
+    if hidden > 0:
+        lines.append(f"and {hidden} more with lower scores; --json lists all")
+    if plot is not None:
+        lines.append(f"the curve is in {plot}")
+    return Outcome(document, lines)
+
+
+def _table(grounding: "Grounding") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("rank", "score", "start", "end"):
+        table.add_column(heading, justify="right")
+    for number, moment in enumerate(grounding.moments[:SHOWN]):
+        times = time_text(moment.start_s), time_text(moment.end_s)
+        table.add_row(str(number + 1), f"{moment.score:.3f}", *times)
+    return table

@@ -1,0 +1,252 @@
+"""vidskim store: what is in a store, and its upkeep."""
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.console import JsonOption, Outcome, bytes_text, confirm, run_verb, time_text
+from vidskim.cli.model_options import StoreOption
+from vidskim.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from vidskim.store.dataset import Store
+    from vidskim.store.records import StoredVideo
+
+STORE = "vidskim-store"
+
+store = typer.Typer(
+    help="Look after a store that `vidskim index` made: list, remove, move, compact, index.",
+    no_args_is_help=True,
+)
+Gone = Annotated[bool, typer.Option("--gone", help="Only videos whose file no longer exists.")]
+
+
+@store.command("list")
+def list_store(*, uri: StoreOption = STORE, gone: Gone = False, as_json: JsonOption = False) -> None:
+    """Show the videos of a store: id, path, duration, frames, when they were indexed, whether the file is gone.
+
+    Examples:
+
+      vidskim store list --store library
+
+      vidskim store list --store library --gone --json
+    """
+
+    def body() -> Outcome:
+        opened = _open(uri)
+        about, rows = opened.about, [_row(video) for video in opened.videos()]
+        rows = [row for row in rows if row["gone"] or not gone]
+        frames, size = sum(row["frames"] for row in rows), opened.bytes_on_disk()
+        document = {
+            "store": opened.uri,
+            "model": about.origin.get("source"),
+            "method": about.fingerprint.method,
+            "dimensions": about.dimensions,
+            "created_at": about.created_at,
+            "bytes": size,
+            "videos": rows,
+        }
+        made = f"made with {document['model'] or about.fingerprint.model}, method {document['method']}"
+        total = f"{len(rows)} videos, {frames} frames, {bytes_text(size)}; {made}"
+        return Outcome(document, [_table(rows), total] if rows else [total])
+
+    run_verb(body, as_json=as_json)
+
+
+@store.command("remove")
+def remove(
+    videos: Annotated[list[str] | None, typer.Argument(help="Ids, paths, or folders with all below.")] = None,
+    *,
+    uri: StoreOption = STORE,
+    gone: Gone = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove videos from a store; the files stay where they are.
+
+    Examples:
+
+      vidskim store remove clips/old.mp4 3f2a90b1c7de --store library
+
+      vidskim store remove --gone --yes --store library
+    """
+
+    def body() -> Outcome:
+        if gone == bool(videos):
+            raise SettingsError("name videos by id or path, or give --gone; one of the two")
+        opened = _open(uri)
+        chosen = {video.id: video for name in videos or [] for video in _named(opened, name)}
+        if gone:
+            chosen = {video.id: video for video in opened.videos() if _row(video)["gone"]}
+        if chosen:
+            names = ", ".join(video.path for video in list(chosen.values())[:3])
+            more = ", ..." if len(chosen) > 3 else ""
+            confirm(f"Remove {len(chosen)} videos ({names}{more}) from {opened.uri}?", yes=yes)
+            opened.remove(chosen)
+        removed = [{"id": video.id, "path": video.path} for video in chosen.values()]
+        line = f"{len(removed)} videos removed; `vidskim store compact --store {uri}` frees the room"
+        return Outcome({"store": opened.uri, "removed": removed}, [line])
+
+    run_verb(body, as_json=as_json)
+
+
+@store.command("move")
+def move(
+    old: Annotated[str, typer.Argument(help="A stored file or folder, as it was.")],
+    new: Annotated[str, typer.Argument(help="Where it is now.")],
+    *,
+    uri: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a store that a file, or a folder with all its videos, lies elsewhere now; nothing is encoded again.
+
+    Move the files first. One that is not at its new place, or is another one, stops everything before it starts.
+
+    Examples:
+
+      vidskim store move clips /archive/clips --store library
+    """
+
+    def body() -> Outcome:
+        opened = _open(uri)
+        steps = _steps(opened, old, new)
+        moved = []
+        for video, path in steps:
+            opened.move(video.id, path, identity=_identity_at(video, path))
+            moved.append({"id": video.id, "from": video.path, "to": path})
+        return Outcome({"store": opened.uri, "moved": moved}, [f"{len(moved)} videos moved"])
+
+    run_verb(body, as_json=as_json)
+
+
+@store.command("compact")
+def compact(*, uri: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Free the room that removed videos and old versions take, and join small files.
+
+    Examples:
+
+      vidskim store compact --store library
+    """
+
+    def body() -> Outcome:
+        opened = _open(uri)
+        sizes = opened.compact()
+        document = {"store": opened.uri, **vars(sizes)}
+        return Outcome(
+            document, [f"{bytes_text(sizes.bytes_before)} before, {bytes_text(sizes.bytes_after)} now"]
+        )
+
+    run_verb(body, as_json=as_json)
+
+
+@store.command("index")
+def build_index(*, uri: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Build or rebuild the index for approximate search; worth it above 200,000 frames.
+
+    Examples:
+
+      vidskim store index --store library
+    """
+
+    def body() -> Outcome:
+        opened, start = _open(uri), time.perf_counter()
+        opened.build_index()
+        seconds, frames = round(time.perf_counter() - start, 3), opened.count().frames
+        document = {"store": opened.uri, "frames": frames, "seconds": seconds}
+        return Outcome(document, [f"an index over {frames} frames in {seconds:.1f} s"])
+
+    run_verb(body, as_json=as_json)
+
+
+def _open(uri: str) -> "Store":
+    from vidskim.store.dataset import Store
+
+    return Store.open(uri)
+
+
+def _row(video: "StoredVideo") -> dict[str, Any]:
+    from vidskim.store.identity import is_gone
+
+    return {
+        "id": video.id,
+        "path": video.path,
+        "name": video.name,
+        "duration_s": video.duration_s,
+        "frames": video.frames,
+        "fps": video.fps,
+        "indexed_at": video.indexed_at,
+        "gone": is_gone(video.path),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("id", "duration", "frames", "indexed at", "path"):
+        table.add_column(
+            heading, overflow="fold", justify="right" if heading in ("duration", "frames") else "left"
+        )
+    for row in rows:
+        path = f"{row['path']} (gone)" if row["gone"] else row["path"]
+        numbers = time_text(row["duration_s"]), str(row["frames"])
+        table.add_row(row["id"], *numbers, row["indexed_at"][:16].replace("T", " "), path)
+    return table
+
+
+def _named(store: "Store", name: str) -> "list[StoredVideo]":
+    """The videos behind an id, a path or a folder."""
+    from vidskim.tasks.search import find_stored
+
+    return store.videos(folder=name) or [find_stored(store, name)]
+
+
+def _steps(store: "Store", old: str, new: str) -> "list[tuple[StoredVideo, str]]":
+    """Each video of a file or folder with its new path.
+
+    Raises:
+        StoreError: there is none, or a file is not at its new place.
+    """
+    from vidskim.store.identity import is_gone
+    from vidskim.store.records import stored_path
+
+    root, target = stored_path(old), stored_path(new)
+    videos = store.videos(folder=root)
+    if not videos:
+        raise StoreError(f"{store.uri} holds no video at {root} or below; `vidskim store list` shows paths")
+    if [video.path for video in videos] == [root] and Path(target).is_dir():
+        target = os.path.join(target, videos[0].name)
+    steps = [(video, target + video.path[len(root) :]) for video in videos]
+    missing = [path for _, path in steps if is_gone(path)]
+    if missing:
+        raise StoreError(
+            f"{len(missing)} of {len(steps)} videos are not at their new place, such as {missing[0]}; nothing was "
+            "changed: move the files first"
+        )
+    for video, path in steps:
+        _identity_at(video, path)
+    return steps
+
+
+def _identity_at(video: "StoredVideo", path: str) -> Any:
+    """Of the file at the new place; None of a URI.
+
+    Raises:
+        StoreError: it is another file.
+    """
+    from vidskim.store.identity import identify
+
+    if "://" in path:
+        return None
+    identity = identify(path)
+    if not identity.same_content(video.identity):
+        raise StoreError(
+            f"{path} is not the file that was indexed as {video.path}: size or content differ; nothing was changed. "
+            f"Index it: vidskim index {path}"
+        )
+    return identity

@@ -1,0 +1,71 @@
+"""The extractor that made a store, loaded again: whole, or its text tower alone."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from vidskim.errors import CheckpointError, FingerprintError, SettingsError
+from vidskim.pipeline.encoder import VideoEncoder
+from vidskim.pipeline.load import load_model, load_text_encoder
+from vidskim.pipeline.text import TextEncoder
+from vidskim.store.reader import Reader
+
+_Loaded = TypeVar("_Loaded")
+_TEXT_SETTINGS = ("config", "tokenizer", "image_size")
+
+
+def load_text_of(store: Reader, *, source: str | None = None, device: str = "auto") -> TextEncoder:
+    """The text tower whose vectors compare with a store's.
+
+    Args:
+        store: of any extractor with a text tower.
+        source: where the model is now; default where it was when the store was made.
+        device: where to compute.
+
+    Raises:
+        SettingsError: the store does not say which model made it, and no source is given.
+        CheckpointError: the model is not there.
+        FingerprintError: it is another model.
+    """
+    settings = {name: store.about.origin[name] for name in _TEXT_SETTINGS if name in store.about.origin}
+    texts = _load(store, source, lambda place: load_text_encoder(place, device=device, **settings))
+    fingerprint = store.about.fingerprint
+    if (texts.model, texts.weights) != (fingerprint.model, fingerprint.weights):
+        raise _other_model(store, source, f"{fingerprint.model} -> {texts.model}, or other weights")
+    return texts
+
+
+def load_encoder_of(
+    store: Reader, *, source: str | None = None, device: str = "auto", dtype: str = "auto"
+) -> VideoEncoder:
+    """The encoder whose vectors compare with a store's; arguments and errors as in `load_text_of`."""
+    settings = {name: value for name, value in store.about.origin.items() if name != "source"}
+    encoder = _load(store, source, lambda place: load_model(place, device=device, dtype=dtype, **settings))
+    if encoder.fingerprint.digest != store.about.fingerprint.digest:
+        differences = store.about.fingerprint.differences(encoder.fingerprint)
+        raise _other_model(store, source, "; ".join(differences))
+    return encoder
+
+
+def _load(store: Reader, source: str | None, load: Callable[[Any], _Loaded]) -> _Loaded:
+    place = source or store.about.origin.get("source")
+    if place is None:
+        raise SettingsError(
+            f"{store.uri} does not say which model made its vectors; name it with --model, or pass source="
+        )
+    try:
+        return load(place)
+    except CheckpointError as error:
+        if source is not None:
+            raise
+        raise CheckpointError(
+            f"{error}\n{store.uri} was made with the model {place}; if that lies elsewhere now, say where with --model"
+        ) from error
+
+
+def _other_model(store: Reader, source: str | None, difference: str) -> FingerprintError:
+    place = source or store.about.origin.get("source")
+    return FingerprintError(
+        f"{place} is not the model that made the vectors in {store.uri} ({difference}); name that one with --model, "
+        f"or encode the videos again: vidskim index VIDEOS --store {store.uri} --model {place} --reindex",
+        remedy="overwrite",
+    )

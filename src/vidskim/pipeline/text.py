@@ -1,0 +1,56 @@
+"""TextEncoder: sentences to vectors that compare with frames, without the image tower."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidskim.errors import CheckpointError
+from vidskim.models.text import TextTransformer
+from vidskim.models.tokenizer import Tokenizer
+from vidskim.models.vit import unit
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """A text tower with its tokenizer.
+
+    Args:
+        tower: the text tower, or None if the checkpoint has none.
+        tokenizer: or None if no tokenizer files came with it.
+        model: what to call the checkpoint in messages.
+        dim: width of a vector.
+        weights: hash of the vision tower that the texts compare with, as in its fingerprint.
+        min_score: cosine of text and frame below which nothing matches, where it is known.
+    """
+
+    tower: TextTransformer | None
+    tokenizer: Tokenizer | None
+    model: str
+    dim: int
+    weights: str
+    min_score: float | None = None
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Text vectors, L2-normalised float32 [n, d], comparable with the frames'.
+
+        Raises:
+            CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
+        """
+        if self.tower is None:
+            raise CheckpointError(
+                f"{self.model} has no text tower; load a CLIP checkpoint to compare video with text"
+            )
+        if self.tokenizer is None:
+            raise CheckpointError(
+                "the checkpoint came without tokenizer files; pass load_model(..., tokenizer=PATH) with a "
+                "tokenizer.json, a folder with vocab.json and merges.txt, or a bpe_simple_vocab file"
+            )
+        device = self.tower.positions.device
+        ids = self.tokenizer.encode(texts, self.tower.config.context).to(device)
+        with torch.inference_mode():
+            parts = [unit(self.tower(part)).cpu() for part in torch.split(ids, BATCH) if len(part)]
+        return torch.cat([torch.empty(0, self.dim), *parts])
