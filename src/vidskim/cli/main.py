@@ -15,6 +15,7 @@ from vidskim.cli.index import index
 from vidskim.cli.prepare import prepare
 from vidskim.cli.search import search
 from vidskim.cli.store import store
+from vidskim.cli.synth import synth
 from vidskim.cli.train import train
 
 USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, extract, index, search, ground):
+for verb in (doctor, prepare, demo, synth, extract, index, search, ground):
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")
