@@ -9,7 +9,7 @@ and the moments that hold one of the nearest frames are ranked by their score, t
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.reader import Reader
-from vidskim.store.records import Curve, Hits, StoredVideo, Vectors, stored_path
+from vidskim.store.records import Curve, Floats, Hits, StoredVideo, Vectors, stored_path
 from vidskim.tasks.ground import WINDOW_S, Grounding, ground
 from vidskim.tasks.moment import Moment
 
@@ -71,7 +71,7 @@ class SearchResult:
     """The answer of a search.
 
     Args:
-        found: best first; equal scores in order of path, then time. Empty if nothing is good enough, or nothing
+        found: best first; equal scores in order of video id, then time. Empty if nothing is good enough, or nothing
             may answer.
         how: "exact" (every vector was compared) or "index" (approximate).
         best_score: of the best moment, good enough or not; None if no frame may answer: the store is empty, or the
@@ -104,8 +104,9 @@ def search(
 ) -> SearchResult:
     """The moments of a store that fit a query best.
 
-    At most `CANDIDATES_PER_RESULT * limit` videos are looked into, those with the nearest frames, and at most
-    `MOST_HITS` nearest frames are asked for; a moment none of whose frames is among them is not found.
+    Videos are looked into in order of their nearest frame, until no further one can reach the ranks (no moment scores
+    above its video's nearest frame), `CANDIDATES_PER_RESULT * limit` at most. Of `MOST_HITS` nearest frames at most; a
+    moment none of whose frames is among them is not found.
 
     Args:
         store: to search.
@@ -131,16 +132,17 @@ def search(
         if len(hits) < most or most >= MOST_HITS or len(set(hits.videos)) >= videos_wanted:
             break
         most = min(MOST_HITS, 4 * most)
-    found: list[Found] = []
-    for video_id, times_s in _candidates(hits, most=CANDIDATES_PER_RESULT * limit):
-        read = _read(store, video_id, query)
-        if read is None:
-            continue
-        moments = _moments(*read, times_s, between=between, window_s=window_s)
-        found += sorted(moments, key=_rank)[:per_video]
-    found.sort(key=_rank)
-    good = [each for each in found if min_score is None or each.score >= min_score]
-    return SearchResult(tuple(good[:limit]), hits.how, found[0].score if found else None, min_score)
+    cuts: list[_Cut] = []
+    for candidate in _candidates(hits, most=CANDIDATES_PER_RESULT * limit):
+        if len(cuts) >= limit and cuts[limit - 1].moment.score >= candidate.best_score:
+            break
+        curve = _read_curve(store, candidate.video, query)
+        if curve is not None:
+            moments = _cut(candidate, curve, between=between, window_s=window_s)
+            cuts = sorted([*cuts, *sorted(moments, key=_rank)[:per_video]], key=_rank)
+    good = [cut for cut in cuts[:limit] if min_score is None or cut.moment.score >= min_score]
+    best_score = cuts[0].moment.score if cuts else None
+    return SearchResult(tuple(_named(store, good)), hits.how, best_score, min_score)
 
 
 def ground_stored(
@@ -203,32 +205,47 @@ def _check(limit: int, per_video: int | None, min_score: float | None) -> None:
         raise SettingsError(f"min_score must be a cosine, -1 to 1, or None, received {min_score}")
 
 
-def _candidates(hits: Hits, *, most: int) -> list[tuple[str, npt.NDArray[np.float64]]]:
-    """Videos in order of their best hit, with the times of their hits, best first."""
-    times: dict[str, list[float]] = {}
-    for video, start_s in zip(hits.videos, hits.start_s.tolist(), strict=True):
-        times.setdefault(video, []).append(start_s)
-    return [(video, np.array(starts)) for video, starts in list(times.items())[:most]]
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A video with hits: their times, and the score of the best one."""
+
+    video: str
+    hits_s: Floats
+    best_score: float
 
 
-def _read(store: Reader, video_id: str, query: Tensor | Vectors) -> tuple[StoredVideo, Curve] | None:
-    """A video and its curve; None if it was removed since its frames were found."""
+@dataclass(frozen=True)
+class _Cut:
+    """A moment of a video that nothing more is known of yet."""
+
+    video: str
+    moment: Moment
+    best_s: float
+    best_score: float
+
+
+def _candidates(hits: Hits, *, most: int) -> list[_Candidate]:
+    """Videos in order of their best hit; of each, times best first."""
+    rows: dict[str, list[int]] = {}
+    for row, video in enumerate(hits.videos):
+        rows.setdefault(video, []).append(row)
+    chosen = list(rows.items())[:most]
+    return [_Candidate(video, hits.start_s[at], float(hits.scores[at[0]])) for video, at in chosen]
+
+
+def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve | None:
+    """A video's curve; None if it was removed since its frames were found."""
     try:
-        return store.video(video_id), store.scores(video_id, query)
+        return store.scores(video_id, query)
     except StoreError:
         if any(video.id == video_id for video in store.videos()):
             raise
         return None
 
 
-def _moments(
-    video: StoredVideo,
-    curve: Curve,
-    hits_s: npt.NDArray[np.float64],
-    *,
-    between: tuple[float, float] | None,
-    window_s: float | None,
-) -> list[Found]:
+def _cut(
+    candidate: _Candidate, curve: Curve, *, between: tuple[float, float] | None, window_s: float | None
+) -> list[_Cut]:
     """The moments of one video that hold hits; if none does, the best hit's own frame."""
     start, end = between or (-math.inf, math.inf)
     inside = (curve.start_s < end) & (curve.end_s > start)
@@ -236,24 +253,32 @@ def _moments(
         return []
     starts, ends, scores = curve.start_s[inside], curve.end_s[inside], curve.scores[inside]
     grounding = ground(scores, starts, window_s=window_s)
-    moments = [moment for moment in grounding.moments if _holds(moment, hits_s).any()]
+    moments = [moment for moment in grounding.moments if _holds(moment, candidate.hits_s).any()]
     if not moments:
-        at = int(np.argmin(np.abs(starts - hits_s[0])))
+        at = int(np.argmin(np.abs(starts - candidate.hits_s[0])))
         moments = [Moment(float(starts[at]), float(ends[at]), float(grounding.smoothed[at]))]
-    found = []
+    cuts = []
     for moment in moments:
         held = np.flatnonzero(_holds(moment, starts))
         best = held[np.argmax(scores[held])]
-        found.append(
-            Found(video.id, video.path, video.name, moment, float(starts[best]), float(scores[best]))
-        )
-    return found
+        cuts.append(_Cut(candidate.video, moment, float(starts[best]), float(scores[best])))
+    return cuts
 
 
-def _holds(moment: Moment, times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+def _holds(moment: Moment, times_s: Floats) -> npt.NDArray[np.bool_]:
     inside: npt.NDArray[np.bool_] = (times_s >= moment.start_s) & (times_s < moment.end_s)
     return inside
 
 
-def _rank(found: Found) -> tuple[float, str, float]:
-    return -found.score, found.path, found.start_s
+def _rank(cut: _Cut) -> tuple[float, str, float]:
+    return -cut.moment.score, cut.video, cut.moment.start_s
+
+
+def _named(store: Reader, cuts: list[_Cut]) -> Iterator[Found]:
+    """Moments with what is known of their videos; without those of videos that were removed meanwhile."""
+    for cut in cuts:
+        try:
+            video = store.video(cut.video)
+        except StoreError:
+            continue
+        yield Found(video.id, video.path, video.name, cut.moment, cut.best_s, cut.best_score)
