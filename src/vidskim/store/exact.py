@@ -13,6 +13,7 @@ from vidskim.store.records import Floats, Hits, Vectors
 
 _GATHERED = 0.25  # below this share of rows, they are copied out first instead of multiplying all
 _BLOCK = 16_384  # rows copied at a time
+_ROUNDING = 1e-6  # a fast product scores equal vectors apart by this much, depending on where they lie
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,10 @@ def _nearest(
 ) -> Candidates:
     rows = _rows(matrix, entries, between)
     scores = multiply(matrix.vectors, query, rows)
+    kept = np.arange(len(scores))
     if len(scores) > limit:
-        threshold = torch.topk(torch.from_numpy(scores), limit, sorted=False).values.min().item()
-        kept = np.flatnonzero(
-            scores >= threshold
-        )  # all that tie with the last one: `best` puts them in order
-    else:
-        kept = np.arange(len(scores))
+        last = torch.topk(torch.from_numpy(scores), limit, sorted=False).values.min().item()
+        kept = np.flatnonzero(scores >= last - _ROUNDING)
     chosen = kept if rows is None else rows[kept]
     names = list(matrix.entries)
     owners = matrix.owners[chosen]
@@ -96,7 +94,7 @@ def _nearest(
         positions=chosen - firsts,
         start_s=matrix.start_s[chosen],
         end_s=matrix.end_s[chosen],
-        scores=scores[kept],
+        scores=_same_for_equal(matrix.vectors, query, chosen),
     )
 
 
@@ -124,4 +122,13 @@ def multiply(vectors: Vectors, query: Vectors, rows: NDArray[np.int64] | None = 
     for start in range(0, len(rows), _BLOCK):
         block = torch.from_numpy(rows[start : start + _BLOCK])
         scores[start : start + _BLOCK] = torch.mv(matrix[block], column).numpy()
+    return scores
+
+
+def _same_for_equal(vectors: Vectors, query: Vectors, rows: NDArray[np.int64]) -> Vectors:
+    """Cosines by a sum that is the same for equal vectors wherever they lie, so that ties are ties."""
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        block = vectors[rows[start : start + _BLOCK]].astype(np.float64)
+        scores[start : start + _BLOCK] = (block * query).sum(axis=1)
     return scores
