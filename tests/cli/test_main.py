@@ -9,7 +9,8 @@ import pytest
 import vidskim
 from vidskim.cli.main import app, main
 
-VERBS = {"doctor", "prepare", "demo", "extract"}
+VERBS = {"doctor", "prepare", "demo", "synth", "extract", "index", "search", "ground"}
+GROUPS = {"store": {"list", "remove", "move", "compact", "index"}, "train": {"contrastive", "distill"}}
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -30,12 +31,18 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_the_verbs_are_these_and_each_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert {command.name for command in app.registered_commands} == VERBS
-    for verb in sorted(VERBS):
-        code, out, _ = run(capsys, verb, "--help")
-        assert code == 0
-        assert "Examples:" in out
-        assert f"vidskim {verb}" in out
-        assert "--json" in out
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    assert {
+        name: {verb.name for verb in group.registered_commands} for name, group in groups.items() if group
+    } == GROUPS
+    inner = [[name, verb] for name, verbs in GROUPS.items() for verb in sorted(verbs)]
+    for words in ([verb] for verb in sorted(VERBS)), inner:
+        for verb in words:
+            code, out, _ = run(capsys, *verb, "--help")
+            assert code == 0
+            assert "Examples:" in out, verb
+            assert f"vidskim {' '.join(verb)}" in out
+            assert "--json" in out
 
 
 @pytest.mark.parametrize(

@@ -184,3 +184,64 @@ def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_text("x y\n")
     with pytest.raises(CheckpointError, match="not a vocabulary and its merges"):
         Tokenizer.from_folder(tmp_path)
+
+
+LEARN_FROM = ["a small red star moves up", "a star moves", "the small circle moves down", "red stars"] * 3
+
+
+def test_a_learnt_vocabulary_holds_its_words_whole_and_every_byte() -> None:
+    tokenizer = Tokenizer.learn(LEARN_FROM, merges=100)
+    known = sorted({word for text in LEARN_FROM for word in text.split()})
+    ids = tokenizer.encode(known, 6)
+    assert (ids[:, 0] == tokenizer.start_id).all()
+    assert (ids[:, 2] == tokenizer.end_id).all()  # one token between start and end
+    assert len(set(ids[:, 1].tolist())) == len(known)
+    assert (tokenizer.start_id, tokenizer.end_id) == (tokenizer.vocabulary - 2, tokenizer.vocabulary - 1)
+    assert 512 + len(known) < tokenizer.vocabulary <= 512 + 100 + 2
+    unseen = tokenizer.encode(["日本 😀 zebra"], 40)[0].tolist()
+    assert tokenizer.end_id in unseen
+    assert unseen.index(tokenizer.end_id) > 10  # spelled byte by byte, nothing is unknown
+
+
+def test_more_merges_make_fewer_tokens_until_every_word_is_one() -> None:
+    counts = []
+    for merges in (1, 5, 26, 27, 500):
+        tokenizer = Tokenizer.learn(LEARN_FROM, merges=merges)
+        assert tokenizer.vocabulary == 512 + min(merges, 26) + 2
+        ends = (tokenizer.encode(LEARN_FROM[:4], 40) == tokenizer.end_id).int().argmax(dim=1)
+        counts.append((ends - 1).tolist())
+    assert counts[0] == [19, 9, 22, 8]  # all letters, but for one merge
+    assert sum(counts[2]) < sum(counts[1]) < sum(counts[0])
+    assert counts[2:] == [[len(text.split()) for text in LEARN_FROM[:4]]] * 3
+
+
+def test_a_learnt_tokenizer_agrees_with_transformers(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.learn(LEARN_FROM, merges=50)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    model = json.loads((tmp_path / "tokenizer.json").read_text())["model"]
+    oracle = transformers.CLIPTokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]
+    )
+    texts = LEARN_FROM + TRICKY
+    assert tokenizer.encode(texts, 30).tolist() == oracle_ids(oracle, texts, 30)
+
+
+def test_learning_twice_gives_the_same_ids() -> None:
+    first, second = (Tokenizer.learn(LEARN_FROM, merges=50) for _ in range(2))
+    assert first.encode(LEARN_FROM + TRICKY, 40).tolist() == second.encode(LEARN_FROM + TRICKY, 40).tolist()
+
+
+def test_a_learnt_tokenizer_is_saved_and_read_back(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.learn(LEARN_FROM, merges=50)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    texts = LEARN_FROM + TRICKY
+    for read in (Tokenizer.from_file(tmp_path / "tokenizer.json"), Tokenizer.from_folder(tmp_path)):
+        assert read.encode(texts, 40).tolist() == tokenizer.encode(texts, 40).tolist()
+        assert (read.vocabulary, read.start_id, read.end_id, read.pad_id) == (
+            tokenizer.vocabulary,
+            tokenizer.start_id,
+            tokenizer.end_id,
+            tokenizer.pad_id,
+        )
+    tokenizer.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "tokenizer.json").read_bytes()
