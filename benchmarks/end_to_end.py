@@ -9,6 +9,7 @@ it, bfloat16. Stages overlap in `extract`, so they add up to more than the wall 
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -27,11 +28,12 @@ from rich.table import Table
 from speed import write_clip
 
 import vidskim
-from vidskim.cli.samples import render_scene
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.extract import extract
+from vidskim.synth.draw import draw_script
+from vidskim.synth.render import render_video
 from vidskim.video.write import write_video
 
 STAGES = ("decode", "prepare", "encode", "write")
@@ -107,8 +109,10 @@ def contenders(folder: Path, video: Path, fps: float) -> dict[str, Callable[[], 
 
 
 def render(path: Path, seconds: float) -> None:
-    """720p at 30 frames/s, static camera, three moving discs."""
-    write_video(path, render_scene(frames=round(seconds * 30), height=720, width=1280, seed=1), 30.0)
+    """720p at 30 frames/s, synthetic videos one after the other."""
+    scripts = (draw_script("test", seed=1, number=number) for number in itertools.count())
+    frames = (frame for script in scripts for frame in render_video(script, fps=30.0, height=720, width=1280))
+    write_video(path, itertools.islice(frames, round(seconds * 30)), 30.0)
 
 
 def main() -> None:

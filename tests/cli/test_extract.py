@@ -4,26 +4,30 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vidskim.cli.main import main
-from vidskim.cli.samples import render_scene, write_model
 from vidskim.pipeline.files import read_features
 from vidskim.pipeline.manifest import read_lines
+from vidskim.synth.draw import draw_script
+from vidskim.synth.render import render_video
 from vidskim.video.write import write_video
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, write_model: Callable[..., None]) -> Path:
     folder = tmp_path_factory.mktemp("extract")
     write_model(folder / "model.safetensors", width=64, layers=2, patch=16, image=64)
     for index, name in enumerate(("a", "sub/a", "b")):
         path = folder / "clips" / f"{name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, render_scene(frames=12 + index, height=72, width=96, seed=index), 6.0)
+        frames = render_video(draw_script("test", seed=0, number=index), fps=6.0, height=72, width=96)
+        write_video(path, islice(frames, 12 + index), 6.0)
     return folder
 
 

@@ -1,19 +1,19 @@
 """vidskim prepare: size first, a question, a check; nothing is downloaded here."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vidskim.cli.main import main
-from vidskim.cli.samples import write_model
 from vidskim.errors import CheckpointError
 from vidskim.pipeline import hub
 from vidskim.pipeline.hub import RemoteModel
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path: Path, write_model: Callable[..., None]) -> Path:
     write_model(tmp_path / "model.safetensors", width=64, layers=1, patch=16, image=32)
     return tmp_path / "model.safetensors"
 

@@ -1,11 +1,11 @@
 """vidskim prepare, run again after it was interrupted; nothing is downloaded here."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vidskim.cli.main import main
-from vidskim.cli.samples import write_model
 from vidskim.pipeline import hub
 from vidskim.pipeline.hub import RemoteModel
 
@@ -17,7 +17,10 @@ def exit_code(*arguments: str) -> int:
 
 
 def test_a_cached_copy_that_does_not_load_is_completed_a_local_one_is_not(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    write_model: Callable[..., None],
 ) -> None:
     folder, downloaded = tmp_path / "snapshot", []
 

@@ -69,12 +69,9 @@ def test_only_hub_ids_are_from_the_hub(tmp_path: Path) -> None:
     assert not any(map(is_from_hub, ["demo", str(tmp_path), "model.safetensors", "./owner/model"]))
 
 
-def test_the_demo_model_is_the_bundled_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "DEMO", tmp_path / "demo.safetensors")
-    with pytest.raises(CheckpointError, match="the demo model is not bundled yet"):
-        resolve("demo")
-    (tmp_path / "demo.safetensors").write_bytes(b"")
-    assert resolve("demo") == tmp_path / "demo.safetensors"
+def test_the_demo_model_is_the_bundled_one() -> None:
+    assert resolve("demo") == hub.DEMO
+    assert (hub.DEMO / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 
 from vidskim.pipeline.load import load_model
 from vidskim.synth.vocabulary import Split
+from vidskim.train.checkpoint import newest_checkpoint
 from vidskim.train.contrastive import (
     POOL,
     RECIPE,
@@ -44,9 +45,11 @@ def test_a_few_steps_lower_the_loss_on_their_own_batch() -> None:
 
 
 def test_training_writes_a_folder_that_loads_and_says_the_same(tmp_path: Path) -> None:
-    report = train_contrastive(tmp_path, QUICK, batch=4)
-    assert report.steps == 2
-    assert set(report.metrics) == {"validation_r1", "validation_loss"}
+    first, last = train_contrastive(tmp_path, QUICK, batch=4)
+    assert (first.steps, last.steps) == (2, 1)
+    assert set(last.metrics) == {"validation_r1", "validation_loss", "foreign_best"}
+    again, _ = train_contrastive(tmp_path, QUICK, batch=4)
+    assert again.resumed_from == 2  # finished: nothing is done twice
     assert (tmp_path / "metrics.jsonl").is_file()
     encoder = load_model(tmp_path / "model", dtype="float32")
     assert encoder.encode_text(["a red star moves up", "nothing"]).shape == (2, 256)
@@ -58,6 +61,15 @@ def test_training_writes_a_folder_that_loads_and_says_the_same(tmp_path: Path) -
         images, _, _ = task.model(batch["pixels"], batch["ids"])
     pixels = ((batch["pixels"].float() - task.model.mean) / task.model.std).permute(0, 3, 1, 2)
     assert torch.allclose(fresh.encode_pixels(pixels).vectors, images, atol=1e-5)
+
+
+def test_the_second_part_leaves_the_image_tower_as_it_is(tmp_path: Path) -> None:
+    train_contrastive(tmp_path, QUICK, batch=4)
+    parts = [newest_checkpoint(tmp_path), newest_checkpoint(tmp_path / "foreign")]
+    names = [
+        {name.split(".")[1] for name in part.tensors if name.startswith("model.")} for part in parts if part
+    ]
+    assert names == [{"vision", "text", "logit_scale"}, {"text"}]
 
 
 def test_validation_asks_about_scenes_training_does_not_draw() -> None:

@@ -21,6 +21,18 @@ def test_contrastive_loss_of_certainty_is_none() -> None:
     )
 
 
+def test_texts_of_no_image_are_only_there_to_be_told_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, texts, foreign = (
+        torch.nn.functional.normalize(torch.randn(6, 5, generator=generator), dim=1) for _ in "abc"
+    )
+    scale = torch.tensor(5.0)
+    plain = contrastive_loss(images, texts, scale)
+    assert contrastive_loss(images, torch.cat([texts, foreign]), scale) > plain
+    away = torch.cat([texts, -images.mean(dim=0, keepdim=True) * 100])
+    assert contrastive_loss(images, away, scale).item() == pytest.approx(plain.item(), rel=0.05)
+
+
 def test_contrastive_loss_treats_both_sides_alike() -> None:
     generator = torch.Generator().manual_seed(0)
     images, texts = (

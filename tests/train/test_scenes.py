@@ -25,6 +25,13 @@ def test_a_batch_of_moments_is_the_same_each_time_and_no_other() -> None:
     assert not torch.equal(first["pixels"], moments(seed=1)[3]["pixels"])
 
 
+def test_foreign_texts_come_after_the_captions_and_change_no_image() -> None:
+    batch = moments(foreign=3)[0]
+    assert batch["pixels"].shape[0] == 6
+    assert batch["ids"].shape[0] == 9
+    assert torch.equal(batch["pixels"], moments()[0]["pixels"])
+
+
 def test_captions_are_cut_to_the_longest_and_all_end() -> None:
     batch = moments()
     ids = batch[0]["ids"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 
 from vidskim.cli.console import bytes_text
@@ -80,19 +81,19 @@ def check_decoders() -> Iterator[Check]:
 
 
 def check_round_trip() -> Iterator[Check]:
-    """One second of H.264: render, decode, prepare, encode with a tiny random model."""
-    from vidskim.cli.samples import render_scene, write_model
+    """One second of H.264: render, decode, prepare, encode with the bundled model."""
     from vidskim.pipeline.load import load_model
+    from vidskim.synth.draw import draw_script
+    from vidskim.synth.render import render_video
     from vidskim.video.read import read_video
     from vidskim.video.write import write_video
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        clip_path, model_path = Path(folder) / "clip.mp4", Path(folder) / "model.safetensors"
-        write_video(clip_path, render_scene(frames=10, height=96, width=128, seed=0), 10.0)
-        write_model(model_path, width=64, layers=2, patch=16, image=64)
-        clip = read_video(clip_path, fps=10.0)
-        features = load_model(model_path, method="reuse", dtype="float32").encode(clip)
+        path = Path(folder) / "clip.mp4"
+        frames = render_video(draw_script("test", seed=0, number=0), fps=10.0, height=120, width=160)
+        write_video(path, islice(frames, 10), 10.0)
+        features = load_model("demo", method="reuse", dtype="float32").encode(read_video(path, fps=10.0))
     norms = features.vectors.norm(dim=1)
     good = len(features.times_s) == 10 and bool(((norms - 1).abs() < 1e-4).all())
     detail = f"{len(features.times_s)} of 10 frames, {time.perf_counter() - start:.2f} s"

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ def train_contrastive(
 ) -> None:
     """Train a small CLIP from nothing on the synthetic world; the bundled model is its result.
 
-    With the defaults: 512,000 rendered images, about 45 minutes on two CPU cores. OUT/model loads with load_model.
+    With the defaults: 614,000 rendered images, 40 minutes to an hour on two CPU cores. OUT/model loads with load_model.
 
     Examples:
 
@@ -63,7 +63,8 @@ def train_contrastive(
             device=device,
             workers=workers,
         )
-        return _outcome(run(out, settings, batch=batch, on_step=_step_line()), out, out / "model")
+        first, last = run(out, settings, batch=batch, on_step=_step_line())
+        return _outcome({out: first, out / "foreign": last}, out / "model")
 
     run_verb(body, as_json=as_json)
 
@@ -75,12 +76,12 @@ def train_distill(
     out: Annotated[
         Path, typer.Option(help="Folder for checkpoints, metrics.jsonl, curve.png and the result.")
     ],
-    steps: Steps = 600,
+    steps: Steps = 1500,
     batch: Annotated[int, typer.Option(min=1, help="Groups of frames in each step.")] = 64,
     interleave: Annotated[int, typer.Option(min=1, help="P-frames in each group.")] = 2,
     keep: Annotated[float, typer.Option(help="Share of patches kept in a P-frame.")] = 0.15,
-    depth: Annotated[int, typer.Option(min=1, help="Linear layers of the tokenizer.")] = 1,
-    learning_rate: Rate = 1e-3,
+    depth: Annotated[int, typer.Option(min=1, help="Linear layers of the tokenizer; as published: 1.")] = 2,
+    learning_rate: Rate = 3e-3,
     seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = 1,
@@ -122,12 +123,21 @@ def train_distill(
             batch=batch,
             on_step=_step_line(),
         )
-        return _outcome(report, out, out / TOKENIZER_FILE)
+        return _outcome({out: report}, out / TOKENIZER_FILE)
 
     run_verb(body, as_json=as_json)
 
 
-def _outcome(report: "FitReport", out: Path, result: Path) -> Outcome:
+def _outcome(reports: "dict[Path, FitReport]", result: Path) -> Outcome:
+    """What each part of a training gave, by its folder."""
+    parts = [_part(out, report) for out, report in reports.items()]
+    lines = [line for _, shown in parts for line in shown]
+    return Outcome(
+        {"result": str(result), "parts": [part for part, _ in parts]}, [*lines, f"result: {result}"]
+    )
+
+
+def _part(out: Path, report: "FitReport") -> tuple[dict[str, Any], list[str]]:
     from vidskim.errors import VidskimError
     from vidskim.train.metrics import plot_metrics
 
@@ -135,23 +145,22 @@ def _outcome(report: "FitReport", out: Path, result: Path) -> Outcome:
         curve = str(plot_metrics(out))
     except VidskimError as error:
         curve = f"none ({error})"
+    resumed = "" if report.resumed_from is None else f"; went on from step {report.resumed_from}"
     numbers = ", ".join(f"{name} {value:.4f}" for name, value in report.metrics.items())
     lines = [
-        f"{report.steps} steps in {report.seconds:.0f} s, last loss {report.loss:.4f}"
-        + (f"; went on from step {report.resumed_from}" if report.resumed_from is not None else ""),
+        f"{report.steps} steps in {report.seconds:.0f} s, last loss {report.loss:.4f}{resumed}",
         *([numbers] if numbers else []),
-        f"result: {result}; curve: {curve}",
+        f"curve: {curve}",
     ]
     document = {
         "out": str(out),
-        "result": str(result),
         "steps": report.steps,
         "resumed_from": report.resumed_from,
         "seconds": round(report.seconds, 1),
         "loss": report.loss,
         "metrics": dict(report.metrics),
     }
-    return Outcome(document, lines)
+    return document, lines
 
 
 def _step_line(*, every_s: float = 10.0) -> "Callable[[StepReport], None]":

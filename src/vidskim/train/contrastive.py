@@ -1,7 +1,7 @@
 """A small CLIP trained from nothing on the synthetic world: the recipe of the bundled model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vidskim.models.vit import VisionTransformer, unit
 from vidskim.synth.captions import all_phrases
 from vidskim.synth.vocabulary import Split
 from vidskim.train.distributed import gather_rows
+from vidskim.train.foreign import write_foreign
 from vidskim.train.initialise import initialise
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
 from vidskim.train.losses import contrastive_loss
@@ -24,6 +25,9 @@ from vidskim.train.scenes import Moments
 from vidskim.video.prepare import Preparation
 
 RECIPE = LoopSettings(steps=2000, learning_rate=1e-3, warmup_steps=100, weight_decay=0.05, workers=1)
+# Afterwards the text tower alone learns to keep away from images what the world does not have.
+FOREIGN_SHARE = 0.5  # such texts for each image
+FOREIGN_STEPS, FOREIGN_RATE = 0.2, 0.3  # steps and learning rate, as shares of the first part's
 EMBED, CONTEXT = 256, 32
 MERGES = 600  # more than the captions need: every word of theirs is one token
 POOL = 50  # captions in a validation question
@@ -96,14 +100,16 @@ class ContrastiveTask:
     @property
     def settings(self) -> dict[str, object]:
         """See `Task.settings`."""
-        return {"batch": self.source.batch}
+        return {"batch": self.source.batch, "foreign": self.source.foreign}
 
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float | Tensor]]:
         """See `Task.loss`."""
         images, texts, scale = model(batch["pixels"], batch["ids"])
-        return contrastive_loss(gather_rows(images), gather_rows(texts), scale), {"scale": scale.detach()}
+        captions, foreign = texts[: len(images)], texts[len(images) :]
+        candidates = torch.cat([gather_rows(captions), gather_rows(foreign)])
+        return contrastive_loss(gather_rows(images), candidates, scale), {"scale": scale.detach()}
 
 
 def make_task(*, batch: int, seed: int) -> ContrastiveTask:
@@ -123,7 +129,8 @@ def make_task(*, batch: int, seed: int) -> ContrastiveTask:
 def validate(task: ContrastiveTask, *, batches: int = 8) -> dict[str, float]:
     """How often an unseen image's caption is first among `POOL`, and the mean loss there.
 
-    Scenes come from the validation split. Chance is 1 / POOL.
+    Scenes come from the validation split. Chance is 1 / POOL. "foreign_best" is the mean over foreign texts of the best
+    cosine among `POOL` images, which should be low.
     """
     source = Moments(
         tokenizer=task.source.tokenizer,
@@ -134,7 +141,10 @@ def validate(task: ContrastiveTask, *, batches: int = 8) -> dict[str, float]:
         seed=VALIDATION_SEED,
     )
     device = task.model.logit_scale.device
-    first, losses = [], []
+    first, losses, foreign = [], [], []
+    generator = np.random.default_rng(VALIDATION_SEED)
+    others = [write_foreign(generator) for _ in range(POOL)]
+    foreign_ids = task.source.tokenizer.encode(others, task.source.context).to(device)
     with torch.inference_mode():
         for number in range(batches):
             batch = source[number]
@@ -142,7 +152,12 @@ def validate(task: ContrastiveTask, *, batches: int = 8) -> dict[str, float]:
             truth = torch.arange(POOL, device=device)
             first.append(((images @ texts.T).argmax(dim=1) == truth).float().mean().item())
             losses.append(contrastive_loss(images, texts, scale).item())
-    return {"validation_r1": float(np.mean(first)), "validation_loss": float(np.mean(losses))}
+            foreign.append((images @ unit(task.model.text(foreign_ids)).T).max(dim=0).values.mean().item())
+    return {
+        "validation_r1": float(np.mean(first)),
+        "validation_loss": float(np.mean(losses)),
+        "foreign_best": float(np.mean(foreign)),
+    }
 
 
 def train_contrastive(
@@ -151,19 +166,33 @@ def train_contrastive(
     *,
     batch: int = 256,
     on_step: Callable[[StepReport], None] | None = None,
-) -> FitReport:
+) -> tuple[FitReport, FitReport]:
     """Train the bundled model's towers, or go on where `out` stands, and write them to `out`/model.
 
+    First both towers learn to match; then, with the image tower as it is, the text tower learns that texts about other
+    things match nothing (a fifth of the steps).
+
     Args:
-        out: folder of the training; checkpoints, metrics.jsonl, and the model as a Hugging Face CLIP folder in float16.
+        out: folder of the training; checkpoints, metrics.jsonl, the same of the second part in `out`/foreign, and the
+            model as a Hugging Face CLIP folder in float16.
         settings: of the loop; `RECIPE` is what the bundled model was made with.
         batch: images in each batch of one process.
         on_step: called after each step.
+
+    Returns:
+        Reports of both parts.
     """
     task = make_task(batch=batch, seed=settings.seed)
-    report = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
+    first = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
+    task.model.vision.requires_grad_(False)
+    task.model.logit_scale.requires_grad_(False)
+    foreign = max(1, round(FOREIGN_SHARE * batch))
+    later = replace(task, source=replace(task.source, foreign=foreign, seed=settings.seed + 1))
+    steps, rate = max(1, round(FOREIGN_STEPS * settings.steps)), FOREIGN_RATE * settings.learning_rate
+    second = replace(settings, steps=steps, warmup_steps=steps // 20, learning_rate=rate)
+    last = fit(later, second, out / "foreign", on_step=on_step, on_checkpoint=lambda step: validate(later))
     export(task, out / "model")
-    return report
+    return first, last
 
 
 def export(task: ContrastiveTask, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:

@@ -22,7 +22,8 @@ from vidskim.train.losses import feature_regression
 from vidskim.train.scenes import Groups
 from vidskim.video.motion import pixel_difference
 
-RECIPE = LoopSettings(steps=600, learning_rate=1e-3, warmup_steps=30, workers=1)
+RECIPE = LoopSettings(steps=1500, learning_rate=3e-3, warmup_steps=30, workers=1)
+DEPTH = 2  # linear layers; the published tokenizer has 1
 VALIDATION_SEED = 1_000_003
 VALIDATION_BATCHES = 4
 
@@ -164,7 +165,7 @@ def train_distill(
     *,
     interleave: int = 2,
     keep: float = 0.15,
-    depth: int = 1,
+    depth: int = DEPTH,
     batch: int = 64,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> FitReport:
@@ -176,7 +177,7 @@ def train_distill(
         settings: of the loop; `RECIPE` is what the bundled one was made with.
         interleave: P-frames in each group.
         keep: share of patches kept in a P-frame.
-        depth: linear layers of the tokenizer; 1 as published.
+        depth: linear layers of the tokenizer; the published one has 1.
         batch: groups in each batch of one process.
         on_step: called after each step.
 

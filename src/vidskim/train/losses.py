@@ -10,7 +10,7 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
 
     Args:
         images: unit vectors [b, d].
-        texts: unit vectors [b, d]; row i belongs to image i.
+        texts: unit vectors [b or more, d]; row i belongs to image i, rows from b on to none.
         scale: inverse temperature, a scalar.
 
     Returns:
@@ -19,8 +19,9 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     Source: Radford et al. 2021, figure 3.
     """
     logits = scale * images @ texts.T
-    truth = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
+    count = len(images)
+    truth = torch.arange(count, device=logits.device)
+    return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T[:count], truth)) / 2
 
 
 def feature_regression(student: Tensor, teacher: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from vidskim.synth.draw import draw_event, draw_shot
 from vidskim.synth.render import render_frame
 from vidskim.synth.script import Event, Script, Shot
 from vidskim.synth.vocabulary import Split
+from vidskim.train.foreign import write_foreign
 
 # A salt for each stream of random numbers, so that no two sources draw the same scenes.
 MOMENTS, GROUPS = 11, 12
@@ -30,6 +31,7 @@ class Moments:
         image: side of the images in pixels.
         context: most tokens of a caption.
         batch: images in each batch.
+        foreign: texts in each batch, after the captions, that match no image.
         split: whose combinations are drawn.
         seed: of the whole stream.
     """
@@ -38,14 +40,16 @@ class Moments:
     image: int
     context: int
     batch: int
+    foreign: int = 0
     split: Split = Split.TRAIN
     seed: int = 0
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """Batch `number`: "pixels" uint8 [b, y, x, 3] and "ids" int64 [b, n], cut to the longest caption."""
+        """Batch `number`: "pixels" uint8 [b, y, x, 3] and "ids" int64 [b + foreign, n], cut to the longest text."""
         generator = np.random.default_rng([MOMENTS, self.seed, number])
         drawn = [self._draw(generator) for _ in range(self.batch)]
-        ids = self.tokenizer.encode([caption for _, caption in drawn], self.context)
+        texts = [caption for _, caption in drawn] + [write_foreign(generator) for _ in range(self.foreign)]
+        ids = self.tokenizer.encode(texts, self.context)
         longest = int((ids == self.tokenizer.end_id).int().argmax(dim=1).max()) + 1
         return {
             "pixels": torch.from_numpy(np.stack([frame for frame, _ in drawn])),
