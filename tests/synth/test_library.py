@@ -169,6 +169,20 @@ def test_an_error_half_way_stops_the_processes(tmp_path: Path) -> None:
     assert not [name for name in left if "partial" in name]
 
 
+def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys; from vidskim.synth.library import write_library;"
+        "write_library(sys.argv[1], videos=2, fps=4, height=48, width=64, workers=2)"
+    )
+    script = tmp_path / "no_guard.py"
+    script.write_text(code)
+    arguments = [sys.executable, script, tmp_path / "world"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "VidskimError: a rendering process ended before its work was done" in done.stderr
+    assert list((tmp_path / "world" / "videos").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vidskim.errors import SettingsError
+from vidskim.errors import SettingsError, VidskimError
 from vidskim.pipeline.files import locked, writing
 from vidskim.synth.annotate import ACTIVITYNET, ANNOTATIONS, ENDING, annotate, write_annotations
 from vidskim.synth.script import Script
@@ -125,7 +126,7 @@ def write_library(
 
     Raises:
         SettingsError: a value is out of range, or the folder holds something else.
-        VidskimError: another process is writing to the folder.
+        VidskimError: another process is writing to the folder, or one of ours died.
     """
     world = World(videos=videos, split=str(split), seed=seed, fps=float(fps), height=height, width=width)
     if workers is not None and workers < 0:
@@ -247,6 +248,11 @@ def _make_in_processes(
         numbers = {pool.submit(make_video, *job): job[1] for job in jobs}
         for future in as_completed(numbers):
             yield numbers[future], future.result()
+    except BrokenProcessPool as error:
+        raise VidskimError(
+            "a rendering process ended before its work was done: out of memory, or started from a script without "
+            '`if __name__ == "__main__":`. Run the same again with workers=1 to go on in this process'
+        ) from error
     except BaseException:
         stop.set()
         raise
