@@ -1,12 +1,74 @@
-"""A checkpoint with random weights, for verbs that need some model."""
+"""What verbs need: models, a few videos, a store, and a way to run a command line."""
 
+import json
+import shutil
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+
+from vidskim.cli.main import main
+from vidskim.pipeline.hub import DEMO
+from vidskim.synth.draw import draw_script
+from vidskim.synth.render import render_video
+from vidskim.video.write import write_video
+
+Verb = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def verb(capsys: pytest.CaptureFixture[str]) -> Verb:
+    """Run a command line with --json: its exit code, its document, and what it said on stderr."""
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main([*map(str, arguments), "--json"])
+        captured = capsys.readouterr()
+        return int(exit_info.value.code or 0), json.loads(captured.out), captured.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP folder on disk: the bundled model, without its least score."""
+    folder = tmp_path_factory.mktemp("models") / "clip"
+    shutil.copytree(DEMO, folder)
+    (folder / "vidskim.json").unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three videos of the synthetic world, four to six seconds; not to be written into."""
+    folder = tmp_path_factory.mktemp("rendered")
+    for number in range(3):
+        frames = render_video(draw_script("test", seed=0, number=number), fps=6.0, height=96, width=128)
+        write_video(folder / f"v{number}.mp4", islice(frames, 24 + 6 * number), 6.0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def indexed(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of those videos, as `vidskim index` makes it by default; not to be written into."""
+    folder = tmp_path_factory.mktemp("stores") / "store"
+    with pytest.raises(SystemExit) as exit_info:
+        main(["index", str(rendered), "--store", str(folder)])
+    assert exit_info.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def library(rendered: Path, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own, with a copy of the store as vidskim-store, from where commands run."""
+    shutil.copytree(indexed, tmp_path / "vidskim-store")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom vidskim.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-        "print(sorted({'torch', 'av', 'numpy', 'huggingface_hub', 'safetensors'} & set(sys.modules)))"
+        "heavy = {'torch', 'av', 'numpy', 'huggingface_hub', 'safetensors', 'lancedb', 'pyarrow', 'PIL'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
@@ -45,6 +46,20 @@ def test_the_verbs_are_these_and_each_teaches_with_examples(capsys: pytest.Captu
             assert "--json" in out
 
 
+def test_the_groups_are_these_and_each_verb_in_them_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {group.name for group in app.registered_groups} == set(GROUPS)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        verbs = {command.name for command in group.typer_instance.registered_commands}
+        assert verbs == GROUPS[str(group.name)]
+        for verb in sorted(map(str, verbs)):
+            code, out, _ = run(capsys, str(group.name), verb, "--help")
+            assert code == 0
+            assert "Examples:" in out
+            assert f"vidskim {group.name} {verb}" in out
+            assert "--json" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -54,6 +69,11 @@ def test_the_verbs_are_these_and_each_teaches_with_examples(capsys: pytest.Captu
         (["extract", "--out", "o", "--model", "m"], "Missing argument"),
         (["extract", "x.mp4", "--out", "o", "--model", "m", "--limit", "0"], "--limit"),
         (["doctor", "extra"], "extra"),
+        (["serch", "a dog"], "Did you mean 'search'"),
+        (["search", "a dog", "--folders", "x"], "--folder"),
+        (["search", "a dog", "--between", "3"], "--between"),
+        (["ground", "x.mp4"], "Missing argument"),
+        (["store", "lst"], "Did you mean 'list'"),
     ],
 )
 def test_wrong_usage_is_exit_2_and_names_the_nearest(

@@ -72,8 +72,7 @@ def ground(
 ) -> None:
     """Find the moments of one video that fit a sentence.
 
-    The video is encoded, unless it is in the store given. Similarities are smoothed, and cut where they are above
-    their mean.
+    The video is encoded, unless it is in the store given. The smoothed similarity is cut where it is above its mean.
 
     Examples:
 
@@ -85,31 +84,37 @@ def ground(
     """
 
     def body() -> Outcome:
-        how = read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold)
-        stated = read_pairs("--config", config)
-        given = {"--method": method, "--scaler": scaler, "settings of a method": how, "--config": stated}
         choice = ModelChoice(
             source=model or "demo",
             method=method or METHOD,
-            settings=how,
-            config=stated,
+            settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
+            config=read_pairs("--config", config),
             scaler=scaler or SCALER,
             device=device,
             dtype=dtype,
         )
-        if store is not None and any(given.values()):
-            names = ", ".join(name for name, value in given.items() if value)
-            raise SettingsError(f"with --store the extractor is the store's; leave out {names}")
         source = _Source(video, query, fps=fps or None, choice=choice, place=model)
         cut = {"window_s": window or None, "factor": factor, "faithful": faithful}
-        grounding, where = source.from_file(cut) if store is None else source.from_store(store, cut)
-        if plot is not None:
-            from vidskim.tasks.plot import plot_grounding
-
-            plot_grounding(grounding, plot, title=f"{Path(video).name}: {query}")
-        return _outcome(video, query, where, grounding, with_signal=signal, plot=plot)
+        if store is None:
+            grounding, where = source.from_file(cut)
+        else:
+            _refuse(choice, {"--method": method, "--scaler": scaler})
+            grounding, where = source.from_store(store, cut)
+        return _outcome(source, where, grounding, with_signal=signal, plot=plot)
 
     run_verb(body, as_json=as_json)
+
+
+def _refuse(choice: ModelChoice, given: dict[str, str | None]) -> None:
+    """With a store, how to encode is settled.
+
+    Raises:
+        SettingsError: something else is asked for.
+    """
+    asked: dict[str, object] = {**given, "settings of a method": choice.settings, "--config": choice.config}
+    names = ", ".join(name for name, value in asked.items() if value)
+    if names:
+        raise SettingsError(f"with --store the extractor is the store's; leave out {names}")
 
 
 @dataclass(frozen=True)
@@ -163,11 +168,15 @@ class _Source:
 
 
 def _outcome(
-    video: str, query: str, where: str, grounding: "Grounding", *, with_signal: bool, plot: Path | None
+    source: _Source, where: str, grounding: "Grounding", *, with_signal: bool, plot: Path | None
 ) -> Outcome:
+    if plot is not None:
+        from vidskim.tasks.plot import plot_grounding
+
+        plot_grounding(grounding, plot, title=f"{Path(source.video).name}: {source.query}")
     document: dict[str, Any] = {
-        "video": video,
-        "query": query,
+        "video": source.video,
+        "query": source.query,
         "vectors_from": where,
         "frames": len(grounding.signal),
         "threshold": grounding.threshold,

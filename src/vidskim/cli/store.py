@@ -1,15 +1,13 @@
 """vidskim store: what is in a store, and its upkeep."""
 
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidskim.cli.console import JsonOption, Outcome, bytes_text, confirm, run_verb, time_text
 from vidskim.cli.model_options import StoreOption
-from vidskim.errors import SettingsError, StoreError
+from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -113,12 +111,12 @@ def move(
     """
 
     def body() -> Outcome:
+        from vidskim.store.relocation import relocate
+
         opened = _open(uri)
-        steps = _steps(opened, old, new)
-        moved = []
-        for video, path in steps:
-            opened.move(video.id, path, identity=_identity_at(video, path))
-            moved.append({"id": video.id, "from": video.path, "to": path})
+        moved = [
+            {"id": video.id, "from": before, "to": video.path} for before, video in relocate(opened, old, new)
+        ]
         return Outcome({"store": opened.uri, "moved": moved}, [f"{len(moved)} videos moved"])
 
     run_verb(body, as_json=as_json)
@@ -204,49 +202,3 @@ def _named(store: "Store", name: str) -> "list[StoredVideo]":
     from vidskim.tasks.search import find_stored
 
     return store.videos(folder=name) or [find_stored(store, name)]
-
-
-def _steps(store: "Store", old: str, new: str) -> "list[tuple[StoredVideo, str]]":
-    """Each video of a file or folder with its new path.
-
-    Raises:
-        StoreError: there is none, or a file is not at its new place.
-    """
-    from vidskim.store.identity import is_gone
-    from vidskim.store.records import stored_path
-
-    root, target = stored_path(old), stored_path(new)
-    videos = store.videos(folder=root)
-    if not videos:
-        raise StoreError(f"{store.uri} holds no video at {root} or below; `vidskim store list` shows paths")
-    if [video.path for video in videos] == [root] and Path(target).is_dir():
-        target = os.path.join(target, videos[0].name)
-    steps = [(video, target + video.path[len(root) :]) for video in videos]
-    missing = [path for _, path in steps if is_gone(path)]
-    if missing:
-        raise StoreError(
-            f"{len(missing)} of {len(steps)} videos are not at their new place, such as {missing[0]}; nothing was "
-            "changed: move the files first"
-        )
-    for video, path in steps:
-        _identity_at(video, path)
-    return steps
-
-
-def _identity_at(video: "StoredVideo", path: str) -> Any:
-    """Of the file at the new place; None of a URI.
-
-    Raises:
-        StoreError: it is another file.
-    """
-    from vidskim.store.identity import identify
-
-    if "://" in path:
-        return None
-    identity = identify(path)
-    if not identity.same_content(video.identity):
-        raise StoreError(
-            f"{path} is not the file that was indexed as {video.path}: size or content differ; nothing was changed. "
-            f"Index it: vidskim index {path}"
-        )
-    return identity

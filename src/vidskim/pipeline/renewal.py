@@ -88,7 +88,7 @@ def find_renewal(uri: str | Path) -> Renewal | None:
     try:
         record = json.loads(file.read_bytes())
         return Renewal(tuple(record["waiting"]), tuple(record["lost"]), resumed=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
