@@ -37,8 +37,7 @@ def test_who_knows_the_events_finds_them_all() -> None:
 def test_who_sees_single_frames_cannot_tell_actions_apart() -> None:
     times, annotations = world(POOL)
     seen, known = (
-        judge(make(times, annotations), annotations, window_s=0.5)
-        for make in (look_signals, perfect_signals)
+        judge(make(times, annotations), annotations, window_s=0.5) for make in (look_signals, perfect_signals)
     )
     assert 0.6 < seen.caption_r1 < known.caption_r1
     assert 0.5 < seen.r1[1] < known.r1[1]
