@@ -63,7 +63,7 @@ def test_bytes_are_counted_below(tmp_path: Path) -> None:
     assert bytes_below(tmp_path) == 15
 
 
-def test_a_second_writer_waits_its_turn(tmp_path: Path) -> None:
+def test_a_second_writer_waits_its_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     order = []
 
     def second() -> None:
@@ -77,6 +77,7 @@ def test_a_second_writer_waits_its_turn(tmp_path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+    assert caplog.text.count(f"another process is writing to {tmp_path}; waiting for it") == 1
 
 
 def test_a_second_writer_gives_up_with_a_reason(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ from vidskim.store.records import (
 from vidskim.store.schema import frame_rows, one_of, video_record, video_row
 from vidskim.store.tables import Tables, reported
 
-LOCK_WAIT_S = 60.0
+LOCK_WAIT_S = 600.0  # making an index of a million frames takes minutes
 _logger = logging.getLogger(__name__)
 
 

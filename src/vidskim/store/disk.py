@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from vidskim.errors import StoreError
 
 LOCK = ".lock"
 CACHE = ".cache"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def locked(folder: Path, *, wait_s: float) -> Iterator[None]:
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + wait_s
+    until, told = time.monotonic() + wait_s, False
     with (folder / LOCK).open("w") as file:
         while True:
             try:
@@ -113,6 +115,9 @@ def locked(folder: Path, *, wait_s: float) -> Iterator[None]:
                         f"another process has been writing to {folder} for {wait_s:g} s; "
                         "wait for it to end, and try again"
                     ) from None
+                if not told:
+                    _logger.warning("another process is writing to %s; waiting for it", folder)
+                    told = True
                 time.sleep(0.02)
             except OSError as error:
                 if error.errno not in (
