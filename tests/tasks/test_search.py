@@ -113,14 +113,45 @@ def test_nothing_to_search_has_no_best_score(stocked: Shelf, shelf: Shelf) -> No
     assert search(stocked.store, stocked.query).best_score is None
 
 
+def test_one_long_video_does_not_use_up_the_nearest_frames(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add("/long.mp4", [0.9] * 300)
+    for number in range(5):
+        shelf.add(f"/good{number}.mp4", [0.1] * 6 + [0.85] * 6 + [0.1] * 6)
+    asked: list[int] = []
+    real = Reader.nearest
+
+    def nearest(self: Reader, query: Any, *, limit: int, **named: Any) -> Any:
+        asked.append(limit)
+        return real(self, query, limit=limit, **named)
+
+    monkeypatch.setattr(Reader, "nearest", nearest)
+    result = search(shelf.store, shelf.query, limit=10)
+    assert result.found[0].name == "long.mp4"
+    assert {each.name for each in result.found[1:]} == {f"good{number}.mp4" for number in range(5)}
+    assert asked == [160, 1280]
+    asked.clear()
+    assert len(search(shelf.store, shelf.query, limit=1).found) == 1
+    assert asked == [16]  # nothing can beat the first
+
+
+def test_a_video_not_seen_at_first_beats_a_moment_that_fills_the_ranks(shelf: Shelf) -> None:
+    # the first video's frames are nearest, but apart from its best moment smoothing makes little of them
+    shelf.add("/jumpy.mp4", [0.9] * 20 + [-0.9] * 10 + [0.8, 0.8, -0.5, -0.5] * 20)
+    shelf.add("/calm.mp4", [0.7] * 20)
+    result = search(shelf.store, shelf.query, limit=2)
+    assert [each.name for each in result.found] == ["jumpy.mp4", "calm.mp4"]
+
+
 def test_a_frame_that_smoothing_hides_still_stands_for_its_video(shelf: Shelf) -> None:
     # the one high frame lies in the lowest stretch: no moment holds it
     shelf.add("/spike.mp4", [0.3] * 12 + [-0.9, -0.9, -0.9, 0.4, -0.9, -0.9, -0.9] + [0.3] * 12)
     shelf.add("/other.mp4", [0.35] * 60)
     other, found = search(shelf.store, shelf.query, limit=2, window_s=2.0).found
     assert (other.name, found.name) == ("other.mp4", "spike.mp4")
-    assert (found.start_s, found.end_s, found.best_s) == (7.5, 8.0, 7.5)
-    assert found.score < 0
+    assert (found.start_s, found.end_s) == (0.0, 5.0)
+    assert found.score == pytest.approx(0.3)
 
 
 def test_videos_that_cannot_reach_the_ranks_are_not_looked_into(

@@ -5,7 +5,7 @@
         print(found.score, found.path, found.start_s, found.end_s)
 
 The nearest frames name candidate videos; each candidate's whole curve is then cut into moments as grounding does it,
-and the moments that hold one of the nearest frames are ranked by their score, the maximum of the smoothed curve.
+and all of these are ranked by their score, the maximum of the smoothed curve.
 """
 
 import math
@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.reader import Reader
-from vidskim.store.records import Curve, Floats, Hits, StoredVideo, Vectors, stored_path
+from vidskim.store.records import Curve, Hits, StoredVideo, Vectors, stored_path
 from vidskim.tasks.ground import WINDOW_S, Grounding, ground
 from vidskim.tasks.moment import Moment
 
 SEARCH_WINDOW_S = 2.0  # shorter than grounding's: a search over many videos should find short events too
 HITS_PER_RESULT = 16  # frames asked for at first; a moment at 3 frames/s holds about as many
+HITS_GROWTH = 8  # asked again with so many times as many, if a video not seen yet could still reach the ranks
 MOST_HITS = 16_384
 CANDIDATES_PER_RESULT = 4  # videos whose curve is read, for each result wanted
 
@@ -105,8 +105,8 @@ def search(
     """The moments of a store that fit a query best.
 
     Videos are looked into in order of their nearest frame, until no further one can reach the ranks (no moment scores
-    above its video's nearest frame), `CANDIDATES_PER_RESULT * limit` at most. Of `MOST_HITS` nearest frames at most; a
-    moment none of whose frames is among them is not found.
+    above its video's nearest frame), `CANDIDATES_PER_RESULT * limit` at most. A video none of whose frames is among
+    the `MOST_HITS` nearest is not found.
 
     Args:
         store: to search.
@@ -125,24 +125,29 @@ def search(
     """
     _check(limit, per_video, min_score)
     wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
-    videos_wanted = math.ceil(limit / (per_video or limit))
-    most = min(MOST_HITS, max(1, HITS_PER_RESULT * limit))
+    most, videos_most = min(MOST_HITS, HITS_PER_RESULT * limit), CANDIDATES_PER_RESULT * limit
+    cuts: list[_Cut] = []
+    looked: set[str] = set()
     while True:
         hits = store.nearest(query, limit=most, folder=folder, ids=wanted, between=between)
-        if len(hits) < most or most >= MOST_HITS or len(set(hits.videos)) >= videos_wanted:
+        candidates = _candidates(hits, most=videos_most)
+        for video, best_score in candidates:
+            if _settled(cuts, limit, best_score):
+                break
+            if video in looked:
+                continue
+            looked.add(video)
+            curve = _read_curve(store, video, query)
+            if curve is not None:
+                moments = _cut(video, curve, between=between, window_s=window_s)
+                cuts = sorted([*cuts, *sorted(moments, key=_rank)[:per_video]], key=_rank)
+        all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
+        if all_seen or _settled(cuts, limit, float(hits.scores[-1])):
             break
-        most = min(MOST_HITS, 4 * most)
-    cuts: list[_Cut] = []
-    for candidate in _candidates(hits, most=CANDIDATES_PER_RESULT * limit):
-        if len(cuts) >= limit and cuts[limit - 1].moment.score >= candidate.best_score:
-            break
-        curve = _read_curve(store, candidate.video, query)
-        if curve is not None:
-            moments = _cut(candidate, curve, between=between, window_s=window_s)
-            cuts = sorted([*cuts, *sorted(moments, key=_rank)[:per_video]], key=_rank)
+        most = min(MOST_HITS, HITS_GROWTH * most)
     good = [cut for cut in cuts[:limit] if min_score is None or cut.moment.score >= min_score]
-    best_score = cuts[0].moment.score if cuts else None
-    return SearchResult(tuple(_named(store, good)), hits.how, best_score, min_score)
+    best = cuts[0].moment.score if cuts else None
+    return SearchResult(tuple(_named(store, good)), hits.how, best, min_score)
 
 
 def ground_stored(
@@ -205,15 +210,6 @@ def _check(limit: int, per_video: int | None, min_score: float | None) -> None:
         raise SettingsError(f"min_score must be a cosine, -1 to 1, or None, received {min_score}")
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A video with hits: their times, and the score of the best one."""
-
-    video: str
-    hits_s: Floats
-    best_score: float
-
-
 @dataclass(frozen=True)
 class _Cut:
     """A moment of a video that nothing more is known of yet."""
@@ -224,13 +220,17 @@ class _Cut:
     best_score: float
 
 
-def _candidates(hits: Hits, *, most: int) -> list[_Candidate]:
-    """Videos in order of their best hit; of each, times best first."""
-    rows: dict[str, list[int]] = {}
+def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
+    """Videos in order of their best hit, each with its score."""
+    scores: dict[str, float] = {}
     for row, video in enumerate(hits.videos):
-        rows.setdefault(video, []).append(row)
-    chosen = list(rows.items())[:most]
-    return [_Candidate(video, hits.start_s[at], float(hits.scores[at[0]])) for video, at in chosen]
+        scores.setdefault(video, float(hits.scores[row]))
+    return list(scores.items())[:most]
+
+
+def _settled(cuts: list[_Cut], limit: int, best_score: float) -> bool:
+    """Whether a video whose nearest frame has this score cannot reach the ranks."""
+    return len(cuts) >= limit and cuts[limit - 1].moment.score >= best_score
 
 
 def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve | None:
@@ -244,30 +244,20 @@ def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve 
 
 
 def _cut(
-    candidate: _Candidate, curve: Curve, *, between: tuple[float, float] | None, window_s: float | None
+    video: str, curve: Curve, *, between: tuple[float, float] | None, window_s: float | None
 ) -> list[_Cut]:
-    """The moments of one video that hold hits; if none does, the best hit's own frame."""
+    """The moments of one video."""
     start, end = between or (-math.inf, math.inf)
     inside = (curve.start_s < end) & (curve.end_s > start)
     if not inside.any():  # indexed again since its frames were found
         return []
-    starts, ends, scores = curve.start_s[inside], curve.end_s[inside], curve.scores[inside]
-    grounding = ground(scores, starts, window_s=window_s)
-    moments = [moment for moment in grounding.moments if _holds(moment, candidate.hits_s).any()]
-    if not moments:
-        at = int(np.argmin(np.abs(starts - candidate.hits_s[0])))
-        moments = [Moment(float(starts[at]), float(ends[at]), float(grounding.smoothed[at]))]
+    starts, scores = curve.start_s[inside], curve.scores[inside]
     cuts = []
-    for moment in moments:
-        held = np.flatnonzero(_holds(moment, starts))
+    for moment in ground(scores, starts, window_s=window_s).moments:
+        held = np.flatnonzero((starts >= moment.start_s) & (starts < moment.end_s))
         best = held[np.argmax(scores[held])]
-        cuts.append(_Cut(candidate.video, moment, float(starts[best]), float(scores[best])))
+        cuts.append(_Cut(video, moment, float(starts[best]), float(scores[best])))
     return cuts
-
-
-def _holds(moment: Moment, times_s: Floats) -> npt.NDArray[np.bool_]:
-    inside: npt.NDArray[np.bool_] = (times_s >= moment.start_s) & (times_s < moment.end_s)
-    return inside
 
 
 def _rank(cut: _Cut) -> tuple[float, str, float]:
