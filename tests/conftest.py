@@ -1,8 +1,12 @@
 """Shared by all tests."""
 
+import signal
+
 import pytest
 import torch
 
+# a shell starts background commands with Ctrl-C ignored, and children would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # the tests' tensors are tiny: threads only wait for each other
 torch.set_num_threads(1)
 

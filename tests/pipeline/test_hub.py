@@ -69,8 +69,11 @@ def test_only_hub_ids_are_from_the_hub(tmp_path: Path) -> None:
     assert not any(map(is_from_hub, ["demo", str(tmp_path), "model.safetensors", "./owner/model"]))
 
 
-def test_the_demo_model_is_the_bundled_one() -> None:
-    assert resolve("demo") == hub.DEMO
+def test_the_demo_model_is_the_bundled_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert resolve("demo") == hub.DEMO  # whatever lies where the command runs
+    assert resolve("./demo") == Path("demo")
     assert (hub.DEMO / "model.safetensors").is_file()
 
 

@@ -47,11 +47,12 @@ def test_a_few_steps_lower_the_loss_on_their_own_batch() -> None:
 def test_training_writes_a_folder_that_loads_and_says_the_same(tmp_path: Path) -> None:
     first, last = train_contrastive(tmp_path, QUICK, batch=4)
     assert (first.steps, last.steps) == (2, 1)
-    assert set(last.metrics) == {"validation_r1", "validation_loss", "foreign_best"}
+    assert set(last.metrics) == {"validation_r1", "validation_loss", "foreign_best", "min_score"}
     again, _ = train_contrastive(tmp_path, QUICK, batch=4)
     assert again.resumed_from == 2  # finished: nothing is done twice
     assert (tmp_path / "metrics.jsonl").is_file()
     encoder = load_model(tmp_path / "model", dtype="float32")
+    assert encoder.min_score == round(last.metrics["min_score"], 3)
     assert encoder.encode_text(["a red star moves up", "nothing"]).shape == (2, 256)
     task = make_task(batch=4, seed=0)
     export(task, tmp_path / "fresh", dtype=torch.float32)

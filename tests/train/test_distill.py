@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_only_the_tokenizer_is_trained_and_it_learns(folder: Path) -> None:
-    task, _ = make_task(folder, interleave=2, keep=0.15, depth=1, batch=4, seed=0)
+    task = make_task(folder, interleave=2, keep=0.15, depth=1, batch=4, seed=0)
     trained = [name for name, value in task.model.named_parameters() if value.requires_grad]
     assert trained == ["tokenizer.0.weight", "tokenizer.0.bias"]
     trunk = task.model.trunk.state_dict()["patch.weight"].clone()
@@ -66,13 +66,15 @@ def test_a_tokenizer_of_another_backbone_is_refused(folder: Path, tmp_path: Path
     export(make_contrastive(batch=2, seed=1), tmp_path / "other")
     with pytest.raises(CheckpointError, match="distilled for another vision tower"):
         load_model(tmp_path / "other", residual_tokenizer=tmp_path / "distilled" / TOKENIZER_FILE)
+    with pytest.raises(SettingsError, match=r"backbone was .*, is .*"):  # a training belongs to its model
+        train_distill(tmp_path / "other", tmp_path / "distilled", QUICK, batch=2)
     with pytest.raises(CheckpointError, match="not a residual tokenizer in safetensors"):
         load_model(folder, residual_tokenizer=tmp_path / "nothing.safetensors")
 
 
 def test_training_and_inference_compute_the_same_features(folder: Path, tmp_path: Path) -> None:
     """The student of the training is `method="residual"`, to rounding."""
-    task, backbone = make_task(folder, interleave=2, keep=0.15, depth=2, batch=2, seed=0)
+    task = make_task(folder, interleave=2, keep=0.15, depth=2, batch=2, seed=0)
     frames = task.source[0]["frames"]
     with torch.inference_mode():
         student, full, _ = task.model(frames, None, 0.15)
@@ -84,7 +86,7 @@ def test_training_and_inference_compute_the_same_features(folder: Path, tmp_path
     assert list(features.kinds) == ["I", "P", "P"]
     assert torch.allclose(features.vectors[1:], student[:2], atol=1e-5)
     assert not torch.allclose(full[:2], student[:2], atol=1e-2)
-    assert len(backbone) == 64
+    assert len(task.backbone) == 64
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_settings_out_of_range_are_refused(folder: Path, changes: dict[str, floa
 
 
 def test_validation_compares_with_copy_and_chance(folder: Path) -> None:
-    task, _ = make_task(folder, interleave=2, keep=0.15, depth=1, batch=2, seed=0)
+    task = make_task(folder, interleave=2, keep=0.15, depth=1, batch=2, seed=0)
     numbers = validate(task)
     assert all(-1 <= value <= 1 for value in numbers.values())
     assert numbers["cosine_copy"] > numbers["cosine_random"]  # the tokenizer is random

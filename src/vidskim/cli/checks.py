@@ -14,7 +14,17 @@ from pathlib import Path
 from vidskim.cli.console import bytes_text
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
-PACKAGES = ("torch", "av", "numpy", "pillow", "safetensors", "tokenizers", "huggingface_hub")
+PACKAGES = (
+    "torch",
+    "av",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "huggingface_hub",
+    "lancedb",
+    "pyarrow",
+)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,10 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
     files = sorted((library / "videos").iterdir())
     note("indexing them with the bundled model")
     store = Store.open_or_create(
-        out / f"store-{videos}", fingerprint=encoder.fingerprint, dimensions=encoder.dim
+        out / f"store-{videos}",
+        fingerprint=encoder.fingerprint,
+        dimensions=encoder.dim,
+        origin={"source": "demo", "method": "full"},
     )
     with progress_line(quiet=quiet) as show:
         report = index(files, store, encoder, on_progress=show)
@@ -94,6 +97,7 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
         _table(costs),
         "cosine: mean over P-frames to the full encoder's; MACs: share of the full encoder's over all frames",
         f"the page: {page}",
+        f'search it yourself: vidskim search "a blue ring" --store {store.uri}',
     ]
     document = {
         "out": str(out),
@@ -122,15 +126,21 @@ def _compare(encoder: "VideoEncoder", files: "list[Path]") -> "Iterable[dict[str
     from vidskim.evaluate.fidelity import compare
     from vidskim.video.read import read_video
 
-    prepared = [encoder.prepare(read_video(file, fps=3.0, motion=False)) for file in files]
-    full = [encoder.encode_pixels(each.pixels, times_s=each.times_s) for each in prepared]
-    for label, settings in METHODS.items():
-        method = encoder.with_method(label.partition(",")[0], **settings)
-        found = [method.encode_pixels(each.pixels, times_s=each.times_s) for each in prepared]
-        between = [compare(*pair).between for pair in zip(full, found, strict=True)]
-        share = sum(each.macs for each in found) / sum(each.macs for each in full)
-        cosine = "" if label == "full" else f"{np.nanmean(between):.3f}"
-        yield {"method": label, "MACs": f"{share:.0%}", "cosine": cosine}
+    methods = {
+        label: encoder.with_method(label.partition(",")[0], **settings) for label, settings in METHODS.items()
+    }
+    between: dict[str, list[float]] = {label: [] for label in methods}
+    macs = dict.fromkeys(methods, 0)
+    for file in files:
+        prepared = encoder.prepare(read_video(file, fps=3.0, motion=False))
+        full = encoder.encode_pixels(prepared.pixels, times_s=prepared.times_s)
+        for label, method in methods.items():
+            found = method.encode_pixels(prepared.pixels, times_s=prepared.times_s)
+            between[label].append(compare(full, found).between)
+            macs[label] += found.macs
+    for label in methods:
+        cosine = "" if label == "full" else f"{np.nanmean(between[label]):.3f}"
+        yield {"method": label, "MACs": f"{macs[label] / macs['full']:.0%}", "cosine": cosine}
 
 
 def _table(rows: list[dict[str, Any]]) -> "Table":

@@ -10,10 +10,11 @@ from vidskim.errors import SettingsError
 from vidskim.evaluate.metrics import mean_interval_iou, rank_of_truth, recall_at, recall_at_rank
 from vidskim.synth.annotate import Annotation
 from vidskim.synth.captions import PLACES, SIZE_WORDS
-from vidskim.tasks.ground import ground, smooth
+from vidskim.tasks.ground import frame_distance_s, ground, smooth
 
 Floats = npt.NDArray[np.float64]
 POOL = 50
+SEARCH_WINDOW_S = 5 / 3  # five frames at 3 frames/s
 DRAWS = 10  # of one event for each video of a pool
 
 
@@ -183,6 +184,7 @@ def _event_mean(signals: Signals, annotation: Annotation) -> Floats:
 
 
 def _best_moment(signals: Signals, name: str) -> Floats:
-    """The best smoothed similarity in a video to every query, [q]; smoothed over 1.7 s."""
-    similarity = signals.similarity[name]
-    return np.array([smooth(column, min(5, len(column))).max() for column in similarity.T])
+    """The best smoothed similarity in a video to every query, [q]."""
+    similarity, distance = signals.similarity[name], frame_distance_s(signals.times_s[name])
+    window = min(len(similarity), max(1, round(SEARCH_WINDOW_S / distance)))
+    return np.array([smooth(column, window).max() for column in similarity.T])

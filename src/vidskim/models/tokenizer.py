@@ -2,12 +2,14 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import tokenizers
 import torch
-from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, models, normalizers, pre_tokenizers
 from torch import Tensor
 
 from vidskim.errors import CheckpointError, SettingsError
@@ -84,18 +86,15 @@ class Tokenizer:
 
         Source: Sennrich et al. 2016, byte-pair encoding.
         """
-        letters = _byte_words()
-        engine = _engine({word: number for number, word in enumerate([*letters, START, END])}, [])
-        trainer = trainers.BpeTrainer(
-            vocab_size=len(letters) + merges,
-            initial_alphabet=list(_byte_letters()),
-            end_of_word_suffix="</w>",
-            show_progress=False,
+        engine = _engine({START: 0, END: 1}, [])
+        words = Counter(
+            word
+            for text in texts
+            for word, _ in engine.pre_tokenizer.pre_tokenize_str(engine.normalizer.normalize_str(text))
         )
-        engine.train_from_iterator(texts, trainer)
-        pairs = [tuple(pair) for pair in json.loads(engine.to_str())["model"]["merges"]][:merges]
-        words = [*letters, *dict.fromkeys("".join(pair) for pair in pairs), START, END]
-        numbers = {word: number for number, word in enumerate(words)}
+        pairs = _learn_merges(words, merges)
+        ids = [*_byte_words(), *dict.fromkeys("".join(pair) for pair in pairs), START, END]
+        numbers = {word: number for number, word in enumerate(ids)}
         return cls(_engine(numbers, [" ".join(pair) for pair in pairs]), source="learnt")
 
     def save(self, path: Path) -> None:
@@ -189,6 +188,36 @@ def _engine(numbers: dict[str, int], merges: Sequence[str]) -> tokenizers.Tokeni
     )
     engine.add_special_tokens([token for token in (START, END) if token in numbers])
     return engine
+
+
+def _learn_merges(words: Mapping[str, int], most: int) -> list[tuple[str, str]]:
+    """The most frequent neighbours, merged one after the other; of equals the first in order of the alphabet.
+
+    The library's own trainer breaks ties differently in each process.
+    """
+    split = {word: [*word[:-1], word[-1] + "</w>"] for word in words}
+    merges: list[tuple[str, str]] = []
+    while len(merges) < most:
+        counts: Counter[tuple[str, str]] = Counter()
+        for word, parts in split.items():
+            for pair in pairwise(parts):
+                counts[pair] += words[word]
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        split = {word: _merge(parts, best) for word, parts in split.items()}
+    return merges
+
+
+def _merge(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    out: list[str] = []
+    for part in parts:
+        if out and (out[-1], part) == pair:
+            out[-1] += part
+        else:
+            out.append(part)
+    return out
 
 
 def _byte_words() -> list[str]:

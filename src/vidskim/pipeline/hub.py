@@ -54,10 +54,10 @@ def resolve(source: str | PathLike[str]) -> Path:
         CheckpointError: there is nothing under that name; the message says how to get it.
     """
     name = fspath(source)
+    if name == "demo":  # a folder of that name is ./demo
+        return DEMO
     if Path(name).expanduser().exists():
         return Path(name).expanduser()
-    if name == "demo":
-        return DEMO
     if not is_hub_id(name):
         raise CheckpointError(f"no such file or folder: {name}")
     folder = _cached(name)

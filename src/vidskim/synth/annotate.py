@@ -3,7 +3,7 @@
 annotations.jsonl: one line for each event, in the style of QVHighlights. `qid`, `query`, `vid` (file name without
 ending), `duration` and `relevant_windows` mean what they mean there; the other keys are ours: `captions` (all
 paraphrases, the query first), `shape`, `colour`, `size`, `action`, `background`, `camera`, `held_out` (no training or
-validation video shows this combination) and `cut` (the video is cut between its events). `relevant_clip_ids` and
+validation event shows this combination) and `cut` (the video is cut between its events). `relevant_clip_ids` and
 `saliency_scores` are left out: they come from people who watched two-second clips, and our events start at any time.
 
 activitynet.json: one entry for each video, "v_" and its name, in the style of ActivityNet Captions.

@@ -129,11 +129,10 @@ def write_library(
         VidskimError: another process is writing to the folder, or one of ours died.
     """
     world = World(videos=videos, split=str(split), seed=seed, fps=float(fps), height=height, width=width)
+    started = time.perf_counter()
     if workers is not None and workers < 0:
         raise SettingsError(f"workers must be 0 or more, or None for one a core, received {workers}")
-    target, started = Path(folder), time.perf_counter()
-    scripts = world.scripts()
-    description = world.describe()
+    target, scripts, description = Path(folder), world.scripts(), world.describe()
     _check_folder(target, description)
     (target / VIDEOS).mkdir(parents=True, exist_ok=True)
     with locked(target):

@@ -68,7 +68,7 @@ class Look:
 
 
 def is_held_out(look: Look, action: str) -> bool:
-    """Whether this combination is shown in test videos only.
+    """Whether this combination is an event of test videos only; bystanders, which no caption names, may be anything.
 
     Ten of the 120 pairs of shape and colour are never trained on in any action, so that every shape and every colour
     is known, but not together; of the other pairs, every eleventh action is kept back.

@@ -1,5 +1,6 @@
 """A small CLIP trained from nothing on the synthetic world: the recipe of the bundled model."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import log
@@ -14,10 +15,10 @@ from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.variants import TextConfig, VitConfig
 from vidskim.models.vit import VisionTransformer, unit
+from vidskim.pipeline.load import NOTES_FILE
 from vidskim.synth.captions import all_phrases
 from vidskim.synth.vocabulary import Split
-from vidskim.train.distributed import gather_rows
-from vidskim.train.foreign import write_foreign
+from vidskim.train.distributed import gather_rows, joined
 from vidskim.train.initialise import initialise
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
 from vidskim.train.losses import contrastive_loss
@@ -127,36 +128,32 @@ def make_task(*, batch: int, seed: int) -> ContrastiveTask:
 
 
 def validate(task: ContrastiveTask, *, batches: int = 8) -> dict[str, float]:
-    """How often an unseen image's caption is first among `POOL`, and the mean loss there.
+    """How often an unseen image's caption is first among `POOL`, the mean loss there, and what is no match.
 
     Scenes come from the validation split. Chance is 1 / POOL. "foreign_best" is the mean over foreign texts of the best
-    cosine among `POOL` images, which should be low.
+    cosine among `POOL` images, which should be low. "min_score" lies half way between what 95 % of true captions reach
+    and what 95 % of foreign texts do not.
     """
-    source = Moments(
-        tokenizer=task.source.tokenizer,
-        image=task.source.image,
-        context=task.source.context,
-        batch=POOL,
-        split=Split.VALIDATION,
-        seed=VALIDATION_SEED,
-    )
+    source = replace(task.source, batch=POOL, foreign=POOL, split=Split.VALIDATION, seed=VALIDATION_SEED)
     device = task.model.logit_scale.device
-    first, losses, foreign = [], [], []
-    generator = np.random.default_rng(VALIDATION_SEED)
-    others = [write_foreign(generator) for _ in range(POOL)]
-    foreign_ids = task.source.tokenizer.encode(others, task.source.context).to(device)
+    first, losses = [], []
+    true: list[float] = []
+    foreign: list[float] = []
     with torch.inference_mode():
         for number in range(batches):
             batch = source[number]
             images, texts, scale = task.model(batch["pixels"].to(device), batch["ids"].to(device))
+            cosines = images @ texts.T  # image, caption or foreign text
             truth = torch.arange(POOL, device=device)
-            first.append(((images @ texts.T).argmax(dim=1) == truth).float().mean().item())
-            losses.append(contrastive_loss(images, texts, scale).item())
-            foreign.append((images @ unit(task.model.text(foreign_ids)).T).max(dim=0).values.mean().item())
+            first.append((cosines[:, :POOL].argmax(dim=1) == truth).float().mean().item())
+            losses.append(contrastive_loss(images, texts[:POOL], scale).item())
+            true += cosines.diagonal().tolist()
+            foreign += cosines[:, POOL:].max(dim=0).values.tolist()
     return {
         "validation_r1": float(np.mean(first)),
         "validation_loss": float(np.mean(losses)),
         "foreign_best": float(np.mean(foreign)),
+        "min_score": float(np.quantile(true, 0.05) + np.quantile(foreign, 0.95)) / 2,
     }
 
 
@@ -183,20 +180,37 @@ def train_contrastive(
         Reports of both parts.
     """
     task = make_task(batch=batch, seed=settings.seed)
-    first = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
-    task.model.vision.requires_grad_(False)
-    task.model.logit_scale.requires_grad_(False)
     foreign = max(1, round(FOREIGN_SHARE * batch))
     later = replace(task, source=replace(task.source, foreign=foreign, seed=settings.seed + 1))
     steps, rate = max(1, round(FOREIGN_STEPS * settings.steps)), FOREIGN_RATE * settings.learning_rate
     second = replace(settings, steps=steps, warmup_steps=steps // 20, learning_rate=rate)
-    last = fit(later, second, out / "foreign", on_step=on_step, on_checkpoint=lambda step: validate(later))
-    export(task, out / "model")
+    with joined(settings.device) as ranks:
+        first = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
+        task.model.vision.requires_grad_(False)
+        task.model.logit_scale.requires_grad_(False)
+        last = fit(
+            later, second, out / "foreign", on_step=on_step, on_checkpoint=lambda step: validate(later)
+        )
+        if ranks.is_first:
+            export(task, out / "model", min_score=last.metrics["min_score"])
     return first, last
 
 
-def export(task: ContrastiveTask, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:
-    """Write the model as a Hugging Face CLIP folder with its tokenizer; `load_model(folder)` reads it."""
+def export(
+    task: ContrastiveTask,
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float16,
+    min_score: float | None = None,
+) -> None:
+    """Write the model as a Hugging Face CLIP folder with its tokenizer; `load_model(folder)` reads it.
+
+    Args:
+        task: its model is written.
+        folder: made if need be.
+        dtype: of the weights in the file.
+        min_score: cosine below which nothing matches, kept in `NOTES_FILE`; None leaves it out.
+    """
     model = task.model
     vision, text = VisionTransformer(model.vision.config), TextTransformer(model.text.config)
     vision.load_state_dict(model.vision.state_dict())
@@ -204,3 +218,7 @@ def export(task: ContrastiveTask, folder: Path, *, dtype: torch.dtype = torch.fl
     scale = float(model.logit_scale.detach().clamp(max=log(100)))
     save_checkpoint(folder, vision.to(dtype), text.to(dtype), logit_scale=scale)
     task.source.tokenizer.save(folder / "tokenizer.json")
+    if min_score is not None:
+        (folder / NOTES_FILE).write_text(
+            json.dumps({"min_score": round(min_score, 3)}) + "\n", encoding="utf-8"
+        )

@@ -17,6 +17,7 @@ from vidskim.models.checkpoint import build_vision, read_checkpoint
 from vidskim.models.vit import VisionTransformer, unit
 from vidskim.pipeline.hub import resolve
 from vidskim.tokens.select import kept_count, top
+from vidskim.train.distributed import joined
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
 from vidskim.train.losses import feature_regression
 from vidskim.train.scenes import Groups
@@ -99,11 +100,18 @@ class DistillTask:
     model: Student
     source: Groups
     keep: float
+    backbone: str
 
     @property
     def settings(self) -> dict[str, object]:
         """See `Task.settings`."""
-        return {"groups": self.source.batch, "interleave": self.source.interleave, "keep": self.keep}
+        return {
+            "backbone": self.backbone,
+            "depth": self.model.tokenizer.depth,
+            "groups": self.source.batch,
+            "interleave": self.source.interleave,
+            "keep": self.keep,
+        }
 
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
@@ -119,8 +127,8 @@ class DistillTask:
 
 def make_task(
     source: str | Path, *, interleave: int, keep: float, depth: int, batch: int, seed: int
-) -> tuple[DistillTask, str]:
-    """The task before its first step, and the hash of the backbone.
+) -> DistillTask:
+    """The task before its first step.
 
     Raises:
         CheckpointError: the model does not load.
@@ -136,7 +144,7 @@ def make_task(
         build_vision(checkpoint), depth=depth, mean=preparation.mean, std=preparation.std, seed=seed
     )
     groups = Groups(image=checkpoint.vision.image, interleave=interleave, batch=batch, seed=seed)
-    return DistillTask(model=student, source=groups, keep=keep), checkpoint.weights_hash
+    return DistillTask(model=student, source=groups, keep=keep, backbone=checkpoint.weights_hash)
 
 
 def validate(task: DistillTask) -> dict[str, float]:
@@ -185,9 +193,9 @@ def train_distill(
         CheckpointError: the model does not load.
         SettingsError: a value is out of range, or `out` holds another training.
     """
-    task, backbone = make_task(
-        model, interleave=interleave, keep=keep, depth=depth, batch=batch, seed=settings.seed
-    )
-    report = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
-    save_tokenizer(out / TOKENIZER_FILE, task.model.tokenizer, backbone=backbone)
+    task = make_task(model, interleave=interleave, keep=keep, depth=depth, batch=batch, seed=settings.seed)
+    with joined(settings.device) as ranks:
+        report = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
+        if ranks.is_first:
+            save_tokenizer(out / TOKENIZER_FILE, task.model.tokenizer, backbone=task.backbone)
     return report

@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 from vidskim.errors import SettingsError
 
+# x264's macroblock tree reads memory it never wrote: equal frames would give other bytes from run to run.
+STEADY = {"libx264": {"mbtree": "0"}}
 _BT709 = 1  # code points of ITU-T H.273 for matrix, primaries and transfer
 
 
@@ -51,7 +53,7 @@ def write_video(
     partial = final.with_name(f".{final.stem}.{os.getpid()}.partial{final.suffix}")
     try:
         with av.open(str(partial), "w", container_options={"fflags": "+bitexact"}) as container:
-            settings = {"g": str(gop), "flags": "+bitexact", **(options or {})}
+            settings = {"g": str(gop), "flags": "+bitexact", **STEADY.get(codec, {}), **(options or {})}
             stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=settings)
             assert isinstance(stream, VideoStream)
             stream.thread_count = threads
