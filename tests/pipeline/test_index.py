@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from vidskim.errors import CannotOpenError, FingerprintError, SettingsError, StoreError
+from vidskim.errors import CannotOpenError, FingerprintError, SettingsError, StoreBusyError, StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.index import IndexReport, index, spans
 from vidskim.pipeline.stream import Block, Prepared
+from vidskim.store import dataset
 from vidskim.store.dataset import Store
+from vidskim.store.disk import locked
 from vidskim.video.clip import Clip, Health
 
 
@@ -228,6 +230,22 @@ def test_a_store_that_cannot_be_written_stops_the_run_and_the_next_one_goes_on(
     monkeypatch.undo()
     report = run(videos, folder)
     assert (report.skipped, report.done) == (2, 2)
+
+
+def test_a_store_that_others_hold_stops_the_run_and_blames_no_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos, folder = make_videos(tmp_path / "in"), tmp_path / "store"
+    run(videos[:1], folder)
+    monkeypatch.setattr(dataset, "LOCK_WAIT_S", 0.05)
+    with (
+        locked(folder, wait_s=1),
+        pytest.raises(
+            StoreBusyError, match=r"has been writing to .* for 0\.05 s; .*0 videos of this run .* goes on"
+        ),
+    ):
+        run(videos, folder)
+    assert run(videos, folder).done == 3
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vidskim.errors import StoreError
+from vidskim.errors import StoreBusyError
 from vidskim.store.disk import Location, bytes_below, locked, user_cache, writing
 
 
@@ -82,7 +82,7 @@ def test_a_second_writer_waits_its_turn(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_a_second_writer_gives_up_with_a_reason(tmp_path: Path) -> None:
     message = f"another process has been writing to {tmp_path} for 0.05 s; wait for it to end"
-    with locked(tmp_path, wait_s=0), pytest.raises(StoreError, match=message), locked(tmp_path, wait_s=0.05):
+    with locked(tmp_path, wait_s=0), pytest.raises(StoreBusyError, match=message), locked(tmp_path, wait_s=0.05):
         pass
 
 

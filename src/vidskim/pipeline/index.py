@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidskim.errors import StoreError
+from vidskim.errors import StoreBusyError, StoreError
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.progress import Progress, Tally
@@ -96,7 +96,8 @@ def index(
     Raises:
         FingerprintError: the store holds vectors of another extractor; nothing was changed.
         SettingsError: fps is out of range.
-        StoreError: the store cannot be read or written; what was committed stays.
+        StoreError: the store cannot be read or written, or another process holds it (StoreBusyError); what was
+            committed stays.
     """
     check_fps(fps)
     store.check_fingerprint(encoder.fingerprint)
@@ -144,7 +145,11 @@ class _Books:
         return False
 
     def finish(self, source: Source, parts: Sequence[Features], ending: Ending) -> None:
-        """Commit one video; a video whose vectors the store refuses has failed."""
+        """Commit one video; a video whose vectors the store refuses has failed.
+
+        Raises:
+            StoreBusyError: others would not let it in; that is no fault of the video.
+        """
         features = Features.concatenate(parts)
         start_s, end_s = spans(features.times_s)
         record = VideoRecord(
@@ -164,6 +169,11 @@ class _Books:
                     kinds=features.kinds,
                     fingerprint=self.encoder.fingerprint,
                 )
+        except StoreBusyError as error:
+            raise StoreBusyError(
+                f"{error}; {self.tally.progress.done} videos of this run are in the store: the same command goes on "
+                "after them"
+            ) from error
         except StoreError as error:
             self.store.refresh()  # raises if the store itself is gone
             if error.__cause__ is not None:  # the database's trouble, no fault of the video

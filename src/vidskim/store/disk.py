@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlparse
 
-from vidskim.errors import StoreError
+from vidskim.errors import StoreBusyError
 
 LOCK = ".lock"
 CACHE = ".cache"
@@ -95,7 +95,7 @@ def locked(folder: Path, *, wait_s: float) -> Iterator[None]:
         wait_s: seconds to wait for another holder.
 
     Raises:
-        StoreError: another process or thread held it all that time.
+        StoreBusyError: another process or thread held it all that time.
     """
     if os.name == "nt":
         yield
@@ -111,7 +111,7 @@ def locked(folder: Path, *, wait_s: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= until:
-                    raise StoreError(
+                    raise StoreBusyError(
                         f"another process has been writing to {folder} for {wait_s:g} s; "
                         "wait for it to end, and try again"
                     ) from None
