@@ -18,5 +18,10 @@ def test_both_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: l
     assert len(remedy_lines(arguments, option="--store", place=Path("x"), replace=None)) == 2
 
 
+def test_a_uri_stays_one() -> None:
+    lines = remedy_lines(["index", "clips"], option="--store", place="s3://b/s/", replace=None)
+    assert lines[1] == "  vidskim index clips --store s3://b/s-2"
+
+
 def test_without_a_command_line_there_is_nothing_to_say() -> None:
     assert remedy_lines(None, option="--out", place=Path("x"), replace=None) == []

@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def remedy_lines(
-    arguments: Sequence[str] | None, *, option: str, place: Path, replace: str | None
+    arguments: Sequence[str] | None, *, option: str, place: str | Path, replace: str | None
 ) -> list[str]:
     """How to go on.
 
     Args:
         arguments: of the command line that was refused; None if there was none.
         option: names the place to write to, such as "--out".
-        place: what it was.
+        place: what it was; a folder, or a URI as text.
         replace: the flag that replaces what is there, such as "--overwrite"; None if that is no way out.
     """
     if not arguments:
@@ -37,7 +37,10 @@ def _without(arguments: Sequence[str], option: str) -> list[str]:
     return kept
 
 
-def _free_folder(place: Path) -> str:
-    """A folder beside it that is not there yet: features-2, features-3, ..."""
-    base = place if place.name.strip(".") else place.resolve()
+def _free_folder(place: str | Path) -> str:
+    """A folder beside it that is not there yet: features-2, features-3, ...; of a URI nobody looks what is there."""
+    if "://" in str(place):
+        return f"{str(place).rstrip('/')}-2"
+    folder = Path(place)
+    base = folder if folder.name.strip(".") else folder.resolve()
     return next(name for number in itertools.count(2) if not Path(name := f"{base}-{number}").exists())
