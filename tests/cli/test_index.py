@@ -75,14 +75,53 @@ def test_reindexing_with_another_extractor_encodes_all_that_exists(
     assert verb("index", clips, "--store", store, "--method", "copy")[0] == 0
     (clips / "v2.mp4").unlink()
     extra = shutil.copy(rendered / "v2.mp4", tmp_path / "extra.mp4")
-    code, report, err = verb("index", extra, "--store", store, "--method", "full", "--reindex")
+    command = ["index", extra, "--store", store, "--method", "full"]
+    code, report, _ = verb(*command, "--reindex")
+    assert code == 2
+    assert f"1 videos in {store} are not there now ({clips}/v2.mp4)" in report["error"]["message"]
+    assert Store.open(store).about.fingerprint.method == "copy"
+    code, report, err = verb(*command, "--reindex", "--yes")
     assert (code, report["listed"], report["done"]) == (0, 3, 3)
-    again = {"encoded_again": [str(clips / "v0.mp4"), str(clips / "v1.mp4")], "lost": [str(clips / "v2.mp4")]}
+    again = {"encoded_again": [str(clips / "v0.mp4"), str(clips / "v1.mp4")], "left": [str(clips / "v2.mp4")]}
     assert report["reindexed"] == again
     assert "is emptied, since it holds vectors of another extractor; 2 videos that it held" in err
-    assert f"1 videos are gone, and leave the store: {clips}/v2.mp4" in err
     assert Store.open(store).about.fingerprint.method == "full"
-    assert verb("index", extra, "--store", store, "--method", "full")[1]["skipped"] == 1
+
+
+def test_what_failed_or_was_missing_in_a_reindexing_is_tried_again(
+    tmp_path: Path, rendered: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips, store, away = tmp_path / "clips", tmp_path / "store", tmp_path / "away"
+    shutil.copytree(rendered, clips)
+    assert verb("index", clips, "--store", store, "--method", "copy")[0] == 0
+    (clips / "v2.mp4").rename(away)  # a disk that is not mounted
+    (clips / "v1.mp4").write_text("damaged")
+    with pytest.raises(SystemExit) as exit_info:
+        main(
+            [
+                "index",
+                str(clips / "v0.mp4"),
+                "--store",
+                str(store),
+                "--method",
+                "full",
+                "--reindex",
+                "--yes",
+            ]
+        )
+    assert exit_info.value.code == 3
+    out = capsys.readouterr().out
+    names = f"{clips}/v1.mp4, {clips}/v2.mp4"
+    assert f"2 videos that the store held before --reindex are not in it yet ({names})" in out
+    assert f"to forget them, delete {store}/waiting.json" in out
+    away.rename(clips / "v2.mp4")
+    shutil.copy(rendered / "v1.mp4", clips / "v1.mp4")
+    command = ["index", clips / "v0.mp4", "--store", store, "--method", "full", "--reindex"]
+    code, report, err = verb(*command)
+    assert (code, report["done"], report["reindexed"]["left"]) == (0, 3, [])
+    assert f"an earlier --reindex of {store} is finished as well: 2 videos" in err
+    code, report, _ = verb("index", clips, "--store", store, "--method", "full")
+    assert (code, report["skipped"], report["reindexed"]) == (0, 3, None)
 
 
 def test_an_interrupted_reindexing_is_finished_by_the_next_run(

@@ -24,15 +24,19 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "there.mp4").write_bytes(b"")
     store = Store.create(tmp_path / "store", fingerprint=FULL, dimensions=2)
     for name in ("there", "gone"):
-        store.add(
-            VideoRecord(path=str(tmp_path / f"{name}.mp4"), identity=Identity(0, 0, name), duration_s=1.0),
-            vectors=torch.tensor([[0.6, 0.8]]),
-            start_s=[0.0],
-            end_s=[1.0],
-            kinds=["I"],
-            fingerprint=FULL,
-        )
+        add(store, name, tmp_path, FULL)
     return tmp_path
+
+
+def add(store: Store, name: str, folder: Path, fingerprint: Fingerprint) -> None:
+    store.add(
+        VideoRecord(path=str(folder / f"{name}.mp4"), identity=Identity(0, 0, name), duration_s=1.0),
+        vectors=torch.tensor([[0.6, 0.8]]),
+        start_s=[0.0],
+        end_s=[1.0],
+        kinds=["I"],
+        fingerprint=fingerprint,
+    )
 
 
 def renew(
@@ -69,13 +73,40 @@ def test_another_extractor_is_refused_unless_asked_for(folder: Path) -> None:
 def test_what_it_held_is_told_first_and_given_back(folder: Path) -> None:
     told: list[Renewal] = []
     store, found = renew(folder, REUSE, renew=True, told=told)
-    expected = Renewal((str(folder / "there.mp4"),), (str(folder / "gone.mp4"),))
+    there, gone = str(folder / "there.mp4"), str(folder / "gone.mp4")
+    expected = Renewal((there,), (gone,), dropped=(gone,))
     assert told == [expected]
     assert found == expected
     assert (store.count().videos, store.about.fingerprint) == (0, REUSE)
-    finish_renewal(folder / "store")
-    finish_renewal(folder / "store")
+
+
+def test_what_is_not_in_the_store_afterwards_stays_on_the_list(folder: Path) -> None:
+    store, found = renew(folder, REUSE, renew=True)
+    assert found is not None
+    there, gone = str(folder / "there.mp4"), str(folder / "gone.mp4")
+    assert finish_renewal(found, store) == (there, gone)  # one failed, one is missing
+    add(store, "there", folder, REUSE)
+    _, found = renew(folder, REUSE, renew=False)
+    assert found == Renewal((there,), (gone,), stage="left")
+    assert finish_renewal(found, store) == (gone,)
+    Path(gone).write_bytes(b"")  # the disk is back
+    _, found = renew(folder, REUSE, renew=False)
+    assert found == Renewal((gone,), stage="left")
+    add(store, "gone", folder, REUSE)
+    assert finish_renewal(found, store) == ()
     assert renew(folder, REUSE, renew=False)[1] is None
+
+
+def test_a_no_before_anything_is_changed_leaves_the_store_as_it_is(folder: Path) -> None:
+    def refuse(renewal: Renewal) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_or_renew(
+            folder / "store", fingerprint=REUSE, dimensions=2, origin={}, renew=True, on_renewal=refuse
+        )
+    assert Store.open(folder / "store").count().videos == 2
+    assert find_renewal(folder / "store") is None
 
 
 def test_a_kill_before_or_after_the_emptying_loses_no_name(
@@ -92,10 +123,11 @@ def test_a_kill_before_or_after_the_emptying_loses_no_name(
     _, found = renew(folder, REUSE, renew=True)  # the store is emptied now
     assert found is not None
     _, found = renew(folder, REUSE, renew=False)
-    assert found == Renewal((str(folder / "there.mp4"),), (str(folder / "gone.mp4"),), resumed=True)
+    there, gone = str(folder / "there.mp4"), str(folder / "gone.mp4")
+    assert found == Renewal((there,), (gone,), stage="interrupted")
     _, found = renew(folder, FULL, renew=True)  # and a third time, before it was filled again
     assert found is not None
-    assert found.waiting == (str(folder / "there.mp4"),)
+    assert (found.waiting, found.missing, found.dropped) == ((there,), (gone,), ())
 
 
 def test_each_video_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

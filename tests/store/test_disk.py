@@ -82,7 +82,11 @@ def test_a_second_writer_waits_its_turn(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_a_second_writer_gives_up_with_a_reason(tmp_path: Path) -> None:
     message = f"another process has been writing to {tmp_path} for 0.05 s; wait for it to end"
-    with locked(tmp_path, wait_s=0), pytest.raises(StoreBusyError, match=message), locked(tmp_path, wait_s=0.05):
+    with (
+        locked(tmp_path, wait_s=0),
+        pytest.raises(StoreBusyError, match=message),
+        locked(tmp_path, wait_s=0.05),
+    ):
         pass
 
 
@@ -96,7 +100,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(StoreError), locked(tmp_path, wait_s=0):
+        with pytest.raises(StoreBusyError), locked(tmp_path, wait_s=0):
             pass
         holder.kill()
     with locked(tmp_path, wait_s=5):

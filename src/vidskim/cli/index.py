@@ -1,11 +1,22 @@
 """vidskim index: videos into a store, to be searched."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, note, progress_line, run_verb, speed_lines
+from vidskim.cli.console import (
+    DONE,
+    PARTIAL,
+    JsonOption,
+    Outcome,
+    confirm,
+    note,
+    progress_line,
+    run_verb,
+    speed_lines,
+)
 from vidskim.cli.model_options import (
     MODEL_HELP,
     Config,
@@ -51,6 +62,12 @@ def index(
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Encode again what is there; see below for another model.")
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask before --reindex drops what cannot be encoded again now."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode videos into a store, so that `vidskim search` finds moments in them.
@@ -59,7 +76,7 @@ def index(
     nothing. Run it again after a crash or Ctrl-C: finished videos are skipped.
 
     A store holds the vectors of one model and method. With another one, --reindex empties the store, and encodes
-    again every video it held that still exists, together with those named.
+    again every video it held, together with those named; those that fail or are missing wait for the next run.
 
     Examples:
 
@@ -81,16 +98,23 @@ def index(
             dtype=dtype,
         )
         try:
-            return _index(videos, store, choice, fps=fps or None, reindex=reindex, quiet=as_json)
+            return _index(videos, store, choice, fps=fps or None, reindex=reindex, yes=yes, quiet=as_json)
         except FingerprintError as error:
-            lines = remedy_lines(context.obj, option="--store", place=Path(store), replace="--reindex")
+            lines = remedy_lines(context.obj, option="--store", place=store, replace="--reindex")
             raise FingerprintError("\n".join([str(error), *lines]), remedy=error.remedy) from error
 
     run_verb(body, as_json=as_json)
 
 
 def _index(
-    videos: list[str], uri: str, choice: ModelChoice, *, fps: float | None, reindex: bool, quiet: bool
+    videos: list[str],
+    uri: str,
+    choice: ModelChoice,
+    *,
+    fps: float | None,
+    reindex: bool,
+    yes: bool,
+    quiet: bool,
 ) -> Outcome:
     from vidskim.pipeline.flow import check_fps
     from vidskim.pipeline.index import index
@@ -106,34 +130,43 @@ def _index(
         dimensions=encoder.dim,
         origin=choice.origin(),
         renew=reindex,
-        on_renewal=lambda renewal: _announce(uri, renewal),
+        on_renewal=lambda renewal: _announce(uri, renewal, yes=yes),
     )
     root: Path | None = root_of(videos, listed)
-    if renewal is not None:  # what has been encoded since the store was emptied is not done twice
-        if renewal.resumed:
-            note(f"an interrupted --reindex of {uri} is finished as well: {len(renewal.waiting)} videos")
-        listed, root, reindex = add_waiting(listed, renewal), None, False
+    if renewal is not None and renewal.waiting:
+        if renewal.stage != "new":
+            kind = "an interrupted" if renewal.stage == "interrupted" else "an earlier"
+            note(f"{kind} --reindex of {uri} is finished as well: {len(renewal.waiting)} videos")
+        listed, root = add_waiting(listed, renewal), None
+    if renewal is not None and renewal.stage == "interrupted":
+        reindex = False  # what has been encoded since the store was emptied is not done twice
     with progress_line(quiet=quiet) as show:
         report = index(listed, store, encoder, fps=fps, reindex=reindex, root=root, on_progress=show)
-    finish_renewal(uri)
-    return _finished(report, renewal)
+    return _finished(report, renewal, () if renewal is None else finish_renewal(renewal, store))
 
 
-def _announce(uri: str, renewal: "Renewal") -> None:
-    """On stderr, before anything is deleted."""
+def _announce(uri: str, renewal: "Renewal", *, yes: bool) -> None:
+    """On stderr, before anything is deleted; a question where that could not be made good."""
+    if renewal.dropped:
+        confirm(
+            f"{len(renewal.dropped)} videos in {uri} are not there now ({_some(renewal.dropped)}): --reindex deletes "
+            "their vectors, and can make new ones only once the files are back. Go on?",
+            yes=yes,
+        )
     note(
         f"{uri} is emptied, since it holds vectors of another extractor; {len(renewal.waiting)} videos that it held "
         "are encoded again with those named"
     )
-    if renewal.lost:
-        names = [
-            *renewal.lost[:NAMED],
-            *([f"and {len(renewal.lost) - NAMED} more"] * (len(renewal.lost) > NAMED)),
-        ]
-        note(f"{len(renewal.lost)} videos are gone, and leave the store: {', '.join(names)}")
 
 
-def _finished(report: "IndexReport", renewal: "Renewal | None") -> Outcome:
+def _some(paths: Sequence[str]) -> str:
+    more = [f"and {len(paths) - NAMED} more"] if len(paths) > NAMED else []
+    return ", ".join([*paths[:NAMED], *more])
+
+
+def _finished(report: "IndexReport", renewal: "Renewal | None", left: Sequence[str]) -> Outcome:
+    from vidskim.pipeline.renewal import waiting_file
+
     lines = [
         f"{report.done} done + {report.failed} failed + {report.skipped} skipped = {report.listed} listed",
         *speed_lines(report.frames, report.times),
@@ -143,16 +176,17 @@ def _finished(report: "IndexReport", renewal: "Renewal | None") -> Outcome:
     if report.damaged:
         lines.append(f"{report.damaged} of the done are damaged; what could be read of them is in the store")
     lines += [f"failed {failure.path}: {failure.message}" for failure in report.failures]
+    if left:
+        lines.append(
+            f"{len(left)} videos that the store held before --reindex are not in it yet ({_some(left)}): the next "
+            f"`vidskim index` into it tries them again; to forget them, delete {waiting_file(report.store)}"
+        )
     lines.append(
         f'the store is {report.store}; search it: vidskim search "a sentence" --store {report.store}'
     )
     document: dict[str, Any] = report.to_json()
-    document["reindexed"] = (
-        None
-        if renewal is None
-        else {
-            "encoded_again": list(renewal.waiting),
-            "lost": list(renewal.lost),
-        }
-    )
+    document["reindexed"] = None
+    if renewal is not None:
+        again = [path for path in renewal.waiting if path not in set(left)]
+        document["reindexed"] = {"encoded_again": again, "left": list(left)}
     return Outcome(document, lines, PARTIAL if report.failed else DONE)

@@ -1,11 +1,15 @@
-"""Another extractor for a store: emptied, and every video it held encoded again, also if that is interrupted."""
+"""Another extractor for a store: emptied, and every video it held encoded again, also if that is interrupted.
+
+A video that cannot be encoded again, since its file is damaged or not there (a disk that is not mounted), stays on a
+list beside the store, and each later run tries again.
+"""
 
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vidskim.errors import FingerprintError, StoreError
 from vidskim.fingerprint import Fingerprint
@@ -18,17 +22,24 @@ WAITING = "waiting.json"  # in the store's folder, while videos it held wait to 
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a store held when it was emptied.
+    """Videos that a store held when it was emptied.
 
     Args:
-        waiting: paths of the videos that still exist and are to be encoded again.
-        lost: paths of those that are gone; nothing of them is left in the store.
-        resumed: whether the store was emptied by an earlier run, which was interrupted.
+        waiting: paths of those to be encoded again.
+        missing: paths of those that cannot be read now: no such file, or a URI. They stay on the list.
+        dropped: of the missing, those whose vectors are deleted by this renewal.
+        stage: "new"; "interrupted", begun by an earlier run that did not end; "left", by one that left these over.
     """
 
     waiting: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    resumed: bool = False
+    missing: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    stage: Literal["new", "interrupted", "left"] = "new"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.waiting + self.missing
 
 
 def open_or_renew(
@@ -51,7 +62,7 @@ def open_or_renew(
         dimensions: length of a vector.
         origin: how to get the extractor again; see `store.records.About`.
         renew: whether a store of another extractor may be emptied.
-        on_renewal: called before it is.
+        on_renewal: called before anything is changed; what it raises leaves the store as it is.
 
     Returns:
         The store, and what is to be encoded again, now or since an interrupted renewal; None if nothing is.
@@ -67,27 +78,28 @@ def open_or_renew(
     except FingerprintError:
         if not renew:
             raise
-    held = [video.path for video in Store.open(uri).videos()]
-    every = dict.fromkeys([*held, *(earlier.waiting + earlier.lost if earlier else ())])
-    gone = {path for path in every if is_gone(path)}
-    renewal = Renewal(tuple(path for path in every if path not in gone), tuple(sorted(gone)))
+    held = {video.path: None for video in Store.open(uri).videos()}
+    every = dict.fromkeys([*held, *(earlier.paths if earlier else ())])
+    waiting, missing = _sort_out(every)
+    dropped = tuple(path for path in missing if path in held)
+    renewal = Renewal(waiting, missing, dropped)
     on_renewal(renewal)
-    with writing(_file(uri)) as file:
-        file.write(json.dumps({"waiting": renewal.waiting, "lost": renewal.lost}).encode())
+    _note_down(uri, every, ended=False)
     store = Store.create(uri, fingerprint=fingerprint, dimensions=dimensions, origin=origin, overwrite=True)
     return store, renewal
 
 
 def find_renewal(uri: str | Path) -> Renewal | None:
-    """The renewal that was begun and not finished, or None.
+    """The renewal that was begun and of which videos are left, or None.
 
     Raises:
         StoreError: it cannot be read.
     """
-    file = _file(uri)
+    file = waiting_file(uri)
     try:
         record = json.loads(file.read_bytes())
-        return Renewal(tuple(record["waiting"]), tuple(record["lost"]), resumed=True)
+        waiting, missing = _sort_out(record["waiting"])
+        return Renewal(waiting, missing, stage="left" if record["ended"] else "interrupted")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -103,11 +115,34 @@ def add_waiting(videos: Iterable[Path], renewal: Renewal) -> list[Path]:
     return [*named.values(), *(Path(path) for path in renewal.waiting if path not in named)]
 
 
-def finish_renewal(uri: str | Path) -> None:
-    """Every video has been settled: encoded, or reported as failed."""
-    _file(uri).unlink(missing_ok=True)
+def finish_renewal(renewal: Renewal, store: Store) -> tuple[str, ...]:
+    """Every video has been tried: those that the store holds are settled, the others stay on the list.
+
+    Returns:
+        Paths of those that are left.
+    """
+    there = {video.path for video in store.videos()}
+    left = tuple(path for path in renewal.paths if path not in there)
+    if left:
+        _note_down(store.uri, left, ended=True)
+    else:
+        waiting_file(store.uri).unlink(missing_ok=True)
+    return left
 
 
-def _file(uri: str | Path) -> Path:
+def waiting_file(uri: str | Path) -> Path:
+    """The list of a store's videos that wait to be encoded again; deleting it forgets them."""
     location = Location.of(uri)
     return (location.folder or location.cache) / WAITING
+
+
+def _note_down(uri: str | Path, paths: Iterable[str], *, ended: bool) -> None:
+    with writing(waiting_file(uri)) as file:
+        file.write(json.dumps({"waiting": list(paths), "ended": ended}).encode())
+
+
+def _sort_out(paths: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those that can be read now, and those that cannot."""
+    every = list(paths)
+    missing = {path for path in every if "://" in path or is_gone(path)}
+    return tuple(path for path in every if path not in missing), tuple(sorted(missing))
