@@ -87,6 +87,43 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path, store: Store) -> None:
         relocate(store, tmp_path / "old" / "a.mp4", twin)
 
 
+def test_a_place_that_is_taken_stops_a_folder_before_anything_is_changed(
+    tmp_path: Path, store: Store
+) -> None:
+    (tmp_path / "old").rename(tmp_path / "new")
+    add(store, str(tmp_path / "new" / "sub" / "b.mp4"))
+    before = names(store, tmp_path)
+    with pytest.raises(
+        StoreError, match=r"new/sub/b\.mp4 is stored already, as video \w+; nothing was changed"
+    ):
+        relocate(store, tmp_path / "old", tmp_path / "new")
+    assert names(store, tmp_path) == before
+
+
+def test_a_video_may_land_where_another_one_leaves(tmp_path: Path, store: Store) -> None:
+    # old/a.mp4 and old/sub/a.mp4 one level down and up again, in one step each
+    add(store, str((tmp_path / "old" / "a.mp4").rename(tmp_path / "old" / "sub" / "a.mp4")))
+    (tmp_path / "old" / "a.mp4").write_text("old/a.mp4")
+    start = names(store, tmp_path)
+    (tmp_path / "old").rename(tmp_path / "inner")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "inner").rename(tmp_path / "old" / "sub")
+    moved = relocate(store, tmp_path / "old", tmp_path / "old" / "sub")
+    assert [os.path.relpath(before, tmp_path) for before, _ in moved] == [*start[1:]]
+    assert names(store, tmp_path)[1:] == ["old/sub/a.mp4", "old/sub/sub/a.mp4", "old/sub/sub/b.mp4"]
+    (tmp_path / "old" / "sub").rename(tmp_path / "inner")
+    (tmp_path / "old").rmdir()
+    (tmp_path / "inner").rename(tmp_path / "old")
+    relocate(store, tmp_path / "old" / "sub", tmp_path / "old")
+    assert names(store, tmp_path) == start
+
+
+def test_file_uris_are_paths(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "old").rename(tmp_path / "new place")
+    relocate(store, f"file://{tmp_path}/old", f"file://{tmp_path}/new%20place")
+    assert names(store, tmp_path)[:2] == ["new place/a.mp4", "new place/sub/b.mp4"]
+
+
 def test_objects_in_a_bucket_cannot_be_looked_at(tmp_path: Path, store: Store) -> None:
     relocate(store, tmp_path / "old", "s3://bucket/videos/")
     assert [video.path for video in store.videos()][1:] == [
