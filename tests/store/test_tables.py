@@ -9,7 +9,7 @@ from tests.store.conftest import FINGERPRINT, D, Shelf
 from vidskim.errors import StoreError
 from vidskim.store.dataset import Store
 from vidskim.store.disk import Location
-from vidskim.store.tables import Tables
+from vidskim.store.tables import Tables, reported
 
 
 def test_no_store_says_how_to_make_one_and_makes_nothing(tmp_path: Path) -> None:
@@ -71,3 +71,24 @@ def test_damage_is_told_with_the_place(shelf: Shelf) -> None:
         path.write_bytes(b"x")
     with pytest.raises(StoreError, match=f"{shelf.store.uri} could not be opened: "):
         Store.open(shelf.store.uri)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "lance error: LanceError(IO): Generic S3 error: 403 Forbidden, "
+            "/home/runner/.cargo/registry/src/index.crates.io-1/lance-io-0.3/src/object_store.rs:94:27",
+            "lance error: LanceError(IO): Generic S3 error: 403 Forbidden",
+        ),
+        ("Not found: a/b.lance, rust/lance/src/dataset.rs:12:3, and more", "Not found: a/b.lance"),
+        ("no space left, /root/videos is full\nCaused by: x", "no space left, /root/videos is full"),
+        ("", "OSError"),
+    ],
+)
+def test_reasons_leave_out_places_in_the_databases_source(tmp_path: Path, text: str, reason: str) -> None:
+    with (
+        pytest.raises(StoreError, match=re.escape(f" could not be read: {reason}") + "$"),
+        reported(Location.of(tmp_path), "read"),
+    ):
+        raise OSError(text)

@@ -3,6 +3,7 @@
 LanceDB runs threads of its own: start workers that use a store with spawn or forkserver, never with fork.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,11 @@ from vidskim.store.schema import (
 
 if TYPE_CHECKING:
     from lancedb.table import Table
+
+
+_PLACES = re.compile(
+    r", \S+\.rs:\d+|[\r\n]"
+)  # where in the database's source; what follows is of no use to a reader
 
 
 class Tables:
@@ -133,7 +139,7 @@ def reported(location: Location, done: str) -> Iterator[None]:
     except VidskimError:
         raise
     except (RuntimeError, ValueError, OSError) as error:
-        reason = str(error).split(", /root/")[0].splitlines()[0] if str(error) else type(error).__name__
+        reason = _PLACES.split(str(error), maxsplit=1)[0].strip() or type(error).__name__
         raise StoreError(f"{location.uri} could not be {done}: {reason}") from error
 
 
