@@ -49,6 +49,21 @@ def test_bad_files_give_exit_3_and_are_named(
     assert "failed text.mp4: not a readable video" in captured.err
 
 
+def test_the_bundled_model_is_said_to_know_little(
+    library: Path, rendered: Path, clip_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for options in (["--store", "vidskim-store"], ["--store", "other", "--model", str(clip_model)]):
+        with pytest.raises(SystemExit):
+            main(["index", str(rendered / "v0.mp4"), *options])
+        told.append(capsys.readouterr().err)
+    assert told[0].startswith(
+        "the bundled model knows coloured shapes only; for other videos fetch one, such as"
+    )
+    assert "`vidskim prepare openai/clip-vit-base-patch32`, and give it: --model" in told[0]
+    assert "bundled" not in told[1]
+
+
 def test_another_extractor_is_refused_with_two_commands_that_go_through(
     library: Path, rendered: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
 ) -> None:

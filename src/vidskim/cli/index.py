@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from vidskim.pipeline.index import IndexReport
     from vidskim.pipeline.renewal import Renewal
 
+BUNDLED = (
+    "the bundled model knows coloured shapes only; for other videos fetch one, such as "
+    "`vidskim prepare openai/clip-vit-base-patch32`, and give it: --model openai/clip-vit-base-patch32"
+)
 NAMED = 5  # videos named on stderr before "and so many more"
 
 
@@ -124,6 +128,8 @@ def _index(
     check_fps(fps)
     listed = list_videos(videos)
     encoder = choice.load()
+    if choice.source == "demo" and not quiet:
+        note(BUNDLED)
     store, renewal = open_or_renew(
         uri,
         fingerprint=encoder.fingerprint,
