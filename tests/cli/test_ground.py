@@ -89,7 +89,6 @@ def test_a_video_that_is_not_in_the_store_or_changed_is_encoded_as_for_it(
 
 
 def test_a_plot_is_drawn(rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
     with pytest.raises(SystemExit) as exit_info:
         main(["ground", str(rendered / "v0.mp4"), QUERY, "--plot", str(tmp_path / "curve.png")])
     out = capsys.readouterr().out

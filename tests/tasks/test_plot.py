@@ -20,14 +20,12 @@ def grounding() -> Grounding:
     ("name", "start"), [("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("new/c.pdf", b"%PDF")]
 )
 def test_pictures_of_several_kinds(tmp_path: Path, grounding: Grounding, name: str, start: bytes) -> None:
-    pytest.importorskip("matplotlib")
     plot_grounding(grounding, tmp_path / name, title="talk.mp4: a $ sign and a _")
     assert (tmp_path / name).read_bytes().startswith(start)
     assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path, grounding: Grounding) -> None:
-    pytest.importorskip("matplotlib")
     with pytest.raises(VidskimError, match=r"cannot draw .*a\.txt: its suffix must be one of .*png"):
         plot_grounding(grounding, tmp_path / "a.txt", title="")
 
