@@ -88,6 +88,18 @@ def test_a_video_that_is_not_in_the_store_or_changed_is_encoded_as_for_it(
     assert verb("ground", copy, QUERY, "--store", "vidskim-store")[1]["vectors_from"] == "file"
 
 
+def test_a_video_that_is_not_in_the_store_is_sampled_as_those_in_it(
+    library: Path, rendered: Path, verb: Verb
+) -> None:
+    assert verb("index", rendered, "--store", "slow", "--fps", "1.5", "--method", "full")[0] == 0
+    copy = library / "copy.mp4"
+    shutil.copy(rendered / "v2.mp4", copy)
+    document = verb("ground", copy, QUERY, "--store", "slow")[1]
+    check(document, expected(copy, method="full", fps=1.5))
+    document = verb("ground", copy, QUERY, "--store", "slow", "--fps", "2")[1]
+    check(document, expected(copy, method="full", fps=2.0))
+
+
 def test_a_plot_is_drawn(rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["ground", str(rendered / "v0.mp4"), QUERY, "--plot", str(tmp_path / "curve.png")])
@@ -109,6 +121,11 @@ def test_a_plot_is_drawn(rendered: Path, tmp_path: Path, capsys: pytest.CaptureF
             "the extractor is the store's; leave out --method",
         ),
         (["x", "--store", "vidskim-store", "--keep", "0.5"], 2, "leave out settings of a method"),
+        (
+            ["{video}", "--store", "vidskim-store", "--fps", "3"],
+            2,
+            "is in vidskim-store already, at 3 frames/s; leave out --fps, or --store",
+        ),
         (["{video}", "--factor", "-1"], 2, "factor must be"),
         (["{video}", "--fps", "-1"], 2, "fps must be above 0"),
     ],

@@ -1,5 +1,6 @@
 """vidskim ground: where in one video is what a sentence says."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,6 @@ from vidskim.cli.model_options import (
     Config,
     Device,
     Dtype,
-    Fps,
     Interleave,
     Keep,
     ModelChoice,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vidskim.tasks.ground import Grounding
 
 SHOWN = 10
+FPS = 3.0
 METHOD, SCALER = "reuse", "pillow"
 
 StorePlace = Annotated[
@@ -40,6 +41,10 @@ Model = Annotated[
 ]
 MethodOrNone = Annotated[
     str | None, typer.Option(help=f"full, copy, interpolate, residual or reuse. Default {METHOD}.")
+]
+FpsOrNone = Annotated[
+    float | None,
+    typer.Option(help=f"Frames per second to sample; 0 for every frame. Default {FPS:g}, or the store's."),
 ]
 
 
@@ -64,7 +69,7 @@ def ground(
     threshold: Threshold = None,
     setting: Setting = None,
     config: Config = None,
-    fps: Fps = 3.0,
+    fps: FpsOrNone = None,
     scaler: Annotated[str | None, typer.Option(help="pillow (exact) or decoder (faster).")] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -93,7 +98,7 @@ def ground(
             device=device,
             dtype=dtype,
         )
-        source = _Source(video, query, fps=fps or None, choice=choice, place=model)
+        source = _Source(video, query, fps=fps, choice=choice, place=model)
         cut = {"window_s": window or None, "factor": factor, "faithful": faithful}
         if store is None:
             grounding, where = source.from_file(cut)
@@ -129,10 +134,14 @@ class _Source:
 
     def from_file(self, cut: dict[str, Any]) -> "tuple[Grounding, str]":
         """Encoded now."""
-        return self._encode(self.choice.load(), cut)
+        return self._encode(self.choice.load(), cut, fps=FPS if self.fps is None else self.fps or None)
 
     def from_store(self, uri: str, cut: dict[str, Any]) -> "tuple[Grounding, str]":
-        """Read from the store; a video that is not in it is encoded as it would be for it."""
+        """Read from the store; a video that is not in it is encoded as it would be for it.
+
+        Raises:
+            SettingsError: a rate is given, and the video is stored already, at its own.
+        """
         from vidskim.pipeline.origin import load_encoder_of, load_text_of
         from vidskim.store.dataset import Store
         from vidskim.tasks.search import ground_stored
@@ -141,9 +150,11 @@ class _Source:
         stored = self._stored(store)
         if stored is None:
             note(f"{self.video} is not in {uri} as it is now; it is encoded")
-            return self._encode(
-                load_encoder_of(store, source=self.place, device=device, dtype=self.choice.dtype), cut
-            )
+            encoder = load_encoder_of(store, source=self.place, device=device, dtype=self.choice.dtype)
+            return self._encode(encoder, cut, fps=_usual_fps(store) if self.fps is None else self.fps or None)
+        if self.fps is not None:
+            rate = "with every frame" if stored.fps is None else f"at {stored.fps:g} frames/s"
+            raise SettingsError(f"{self.video} is in {uri} already, {rate}; leave out --fps, or --store")
         vector = load_text_of(store, source=self.place, device=device).encode_text([self.query])[0]
         return ground_stored(store, stored.id, vector, **cut), "store"
 
@@ -158,13 +169,21 @@ class _Source:
         state = store.state_of(path, identify(path))
         return state.video if state.kind in ("unchanged", "moved") else None
 
-    def _encode(self, encoder: "VideoEncoder", cut: dict[str, Any]) -> "tuple[Grounding, str]":
+    def _encode(
+        self, encoder: "VideoEncoder", cut: dict[str, Any], *, fps: float | None
+    ) -> "tuple[Grounding, str]":
         from vidskim.pipeline.single import encode_file
         from vidskim.tasks.ground import ground, similarity
 
         vector = encoder.encode_text([self.query])[0]
-        features = encode_file(Path(self.video), encoder, fps=self.fps)
+        features = encode_file(Path(self.video), encoder, fps=fps)
         return ground(similarity(features.vectors, vector), features.times_s, **cut), "file"
+
+
+def _usual_fps(store: "Store") -> float | None:
+    """The rate of most videos in a store; None is every frame."""
+    rates = Counter(video.fps for video in store.videos())
+    return rates.most_common(1)[0][0] if rates else FPS
 
 
 def _outcome(
