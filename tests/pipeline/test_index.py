@@ -238,12 +238,8 @@ def test_a_store_that_others_hold_stops_the_run_and_blames_no_video(
     videos, folder = make_videos(tmp_path / "in"), tmp_path / "store"
     run(videos[:1], folder)
     monkeypatch.setattr(dataset, "LOCK_WAIT_S", 0.05)
-    with (
-        locked(folder, wait_s=1),
-        pytest.raises(
-            StoreBusyError, match=r"has been writing to .* for 0\.05 s; .*0 videos of this run .* goes on"
-        ),
-    ):
+    message = r"has been writing to .* for 0\.05 s; .*0 videos of this run .* goes on"
+    with locked(folder, wait_s=1), pytest.raises(StoreBusyError, match=message):
         run(videos, folder)
     assert run(videos, folder).done == 3
 

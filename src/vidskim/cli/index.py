@@ -44,6 +44,9 @@ BUNDLED = (
     "the bundled model knows coloured shapes only; for other videos fetch one, such as "
     "`vidskim prepare openai/clip-vit-base-patch32`, and give it: --model openai/clip-vit-base-patch32"
 )
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Let --reindex drop vectors of videos that are not there now.")
+]
 NAMED = 5  # videos named on stderr before "and so many more"
 
 
@@ -66,12 +69,7 @@ def index(
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Encode again what is there; see below for another model.")
     ] = False,
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes", "-y", help="Do not ask before --reindex drops what cannot be encoded again now."
-        ),
-    ] = False,
+    yes: Yes = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode videos into a store, so that `vidskim search` finds moments in them.
