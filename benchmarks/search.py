@@ -30,8 +30,8 @@ from rich.table import Table
 
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
-from vidskim.store.disk import bytes_below
 from vidskim.store.identity import Identity
+from vidskim.store.location import bytes_below
 from vidskim.store.records import VideoRecord
 
 FINGERPRINT = Fingerprint("made up", "0" * 64, {}, "full")

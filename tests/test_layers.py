@@ -13,6 +13,7 @@ TESTS = ROOT / "tests"
 # Lowest first. A room may import itself and lower steps, never a room on its own step.
 LADDER = (
     ("errors", "fingerprint"),
+    ("disk",),
     ("video", "tokens"),
     ("models",),
     ("methods",),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidskim.errors import (
+        BusyError,
         CannotOpenError,
         CheckpointError,
         DamagedVideoError,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         NoFramesError,
         NoVideoStreamError,
         SettingsError,
-        StoreBusyError,
         StoreError,
         TrainingError,
         VideoError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BusyError",
     "CannotOpenError",
     "CheckpointError",
     "Clip",
@@ -48,7 +49,6 @@ __all__ = [
     "NoFramesError",
     "NoVideoStreamError",
     "SettingsError",
-    "StoreBusyError",
     "StoreError",
     "Trace",
     "TrainingError",

@@ -11,7 +11,7 @@ VidskimError
 ├── SettingsError         a setting or argument is unknown, of the wrong shape or out of range (also a ValueError)
 ├── FingerprintError      features made by one extractor would be mixed with another's
 ├── StoreError            a store is missing or not ours, or refuses what would spoil its searches
-│   └── StoreBusyError        another process is writing to it, and did not end in time
+├── BusyError             another process is writing to the folder, and did not end in time
 └── TrainingError         a training cannot go on: its loss or gradient is no longer a number, or its folder is in use
 
     try:
@@ -90,8 +90,8 @@ class StoreError(VidskimError):
     """A store is missing, in use or of another format, or it refuses vectors that would spoil its searches."""
 
 
-class StoreBusyError(StoreError):
-    """Another process or thread was writing to the store all the time that was waited for it."""
+class BusyError(VidskimError):
+    """Another process or thread is writing to the folder, and was all the time that was waited for it."""
 
 
 class TrainingError(VidskimError):

@@ -18,9 +18,9 @@ import torch
 
 from vidskim.errors import CannotOpenError, FingerprintError, SettingsError, VidskimError
 from vidskim.fingerprint import Fingerprint
-from vidskim.pipeline import files
 from vidskim.pipeline.extract import extract, plan
 from vidskim.pipeline.features import Features
+from vidskim.pipeline.files import read_features
 from vidskim.pipeline.ledger import ExtractReport
 from vidskim.pipeline.manifest import read_lines
 from vidskim.pipeline.stream import Block, Prepared
@@ -109,7 +109,7 @@ def snapshot(out: Path) -> dict[str, bytes]:
 def test_files_hold_features_times_kinds_and_what_made_them(tmp_path: Path, format: str) -> None:
     encoder = StandInEncoder()
     report = run(make_videos(tmp_path / "in"), tmp_path / "out", encoder, format=format)
-    record = files.read_features(tmp_path / "out", "v1.mp4", format)
+    record = read_features(tmp_path / "out", "v1.mp4", format)
     assert record.features.shape == (5, 3)
     assert record.times_s.tolist() == [index / 3.0 for index in range(5)]
     assert record.kinds.tolist() == [1, 0, 0, 1, 0]
@@ -193,7 +193,7 @@ def test_a_second_run_skips_what_is_done_and_redoes_what_changed(tmp_path: Path)
     assert [source.name for source in agenda.todo] == ["v0.mp4", "v2.mp4"]
     report = run(videos, out)
     assert (report.done, report.skipped) == (2, 2)
-    assert len(files.read_features(out, "v0.mp4", "safetensors").features) == 2
+    assert len(read_features(out, "v0.mp4", "safetensors").features) == 2
     assert run(videos, out, overwrite=True).done == 4
 
 
@@ -262,7 +262,7 @@ def fail_replacing(monkeypatch: pytest.MonkeyPatch, name: str, error: int) -> li
             raise OSError(error, os.strerror(error), str(target))
         real(source, target)
 
-    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     return calls
 
 

@@ -11,9 +11,9 @@ import torch
 from tests.pipeline import test_extract as stand_in
 from tests.pipeline.test_extract import StandInEncoder, make_videos, run, snapshot
 
+from vidskim.disk import locked
 from vidskim.errors import FingerprintError, SettingsError, VidskimError
 from vidskim.pipeline import extract as module
-from vidskim.pipeline.files import locked
 
 
 def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while worker.poll() is None and not list(out.glob("*.safetensors")):
         time.sleep(0.002)
-    with pytest.raises(VidskimError, match="another extraction is writing to"):
+    with pytest.raises(VidskimError, match="another process is writing to"):
         run(videos, out, overwrite=True)
     assert worker.wait(timeout=20) == 0
     before = snapshot(out)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from vidskim.errors import SettingsError, VidskimError
-from vidskim.pipeline import files
+from vidskim import disk
+from vidskim.errors import SettingsError
 from vidskim.pipeline.files import FORMATS, FeatureFile, output_paths, read_features, write_features
 
 WRITE = """
@@ -85,7 +85,7 @@ def test_a_failed_write_leaves_nothing_that_counts(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, broken, fail)
+    monkeypatch.setattr(disk.os, broken, fail)
     with pytest.raises(OSError, match="No space left"):
         write_features(make_record(), out=tmp_path, name="x", format=format)
     assert list(tmp_path.iterdir()) == []
@@ -94,20 +94,10 @@ def test_a_failed_write_leaves_nothing_that_counts(
 def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_features(make_record(), out=tmp_path, name="x", format="safetensors")
     before = (tmp_path / "x.safetensors").read_bytes()
-    monkeypatch.setattr(
-        files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error"))
-    )
+    monkeypatch.setattr(disk.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
     with pytest.raises(OSError, match="I/O error"):
         write_features(make_record(2), out=tmp_path, name="x", format="safetensors")
     assert (tmp_path / "x.safetensors").read_bytes() == before
-
-
-def test_a_folder_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
-    refusal = pytest.raises(VidskimError, match=r"another extraction is writing to .*\(--out\)")
-    with files.locked(tmp_path), refusal, files.locked(tmp_path):
-        pass
-    with files.locked(tmp_path):
-        pass
 
 
 def test_records_are_checked() -> None:

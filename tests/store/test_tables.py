@@ -8,7 +8,7 @@ from tests.store.conftest import FINGERPRINT, D, Shelf
 
 from vidskim.errors import StoreError
 from vidskim.store.dataset import Store
-from vidskim.store.disk import Location
+from vidskim.store.location import Location
 from vidskim.store.tables import Tables, reported
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from toy_task import Regression, linear, noisy_net, toy_settings
 
+from vidskim.disk import locked
 from vidskim.errors import CheckpointError, SettingsError, TrainingError
-from vidskim.pipeline.files import locked
 from vidskim.train.checkpoint import list_checkpoints
 from vidskim.train.loop import FitReport, StepReport, fit
 from vidskim.train.metrics import read_metrics

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidskim.pipeline.files import writing
+from vidskim.disk import writing
 from vidskim.tasks.ground import Grounding
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 150, 44, 22  # of a curve, in pixels

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from vidskim.disk import locked
 from vidskim.errors import VidskimError
-from vidskim.pipeline.files import all_output_paths, locked
+from vidskim.pipeline.files import all_output_paths
 from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.ledger import ExtractReport, Ledger
 from vidskim.pipeline.progress import Progress

@@ -6,12 +6,9 @@ npy: NAME.npy (features), NAME.times.npy, and NAME.json (metadata, and kinds as 
 without NAME.json the other two do not count.
 """
 
-import errno
 import json
-import os
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vidskim.errors import VidskimError, unknown_name
+from vidskim.disk import writing
+from vidskim.errors import unknown_name
 
 FORMATS = ("npy", "safetensors")
 KIND_CODES = {"P": 0, "I": 1}
@@ -52,63 +50,6 @@ class FeatureFile:
         lengths = {name: len(getattr(self, name)) for name in expected}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"arrays of one file differ in length: {lengths}")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when complete and on disk; after an error nothing is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(path)
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def partial_path(path: Path) -> Path:
-    """The name a file has while it is written: one per output, so that a killed run leaves nothing behind."""
-    return path.with_name(f".{path.name}.part")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut (where the system lets a folder be opened)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a second process from writing to a folder. The lock ends with the process, however that ends.
-
-    Raises:
-        VidskimError: another process holds it.
-    """
-    if os.name == "nt":
-        yield
-        return
-    import fcntl
-
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            remedy = "wait for it, or use another folder (--out)"
-            raise VidskimError(f"another extraction is writing to {folder}; {remedy}") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks goes without
-                raise
-        yield
 
 
 def output_paths(out: Path, name: str, format: str) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidskim.errors import StoreBusyError, StoreError
+from vidskim.errors import BusyError, StoreError
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.progress import Progress, Tally
@@ -96,7 +96,7 @@ def index(
     Raises:
         FingerprintError: the store holds vectors of another extractor; nothing was changed.
         SettingsError: fps is out of range.
-        StoreError: the store cannot be read or written, or another process holds it (StoreBusyError); what was
+        StoreError: the store cannot be read or written, or another process holds it (BusyError); what was
             committed stays.
     """
     check_fps(fps)
@@ -148,7 +148,7 @@ class _Books:
         """Commit one video; a video whose vectors the store refuses has failed.
 
         Raises:
-            StoreBusyError: others would not let it in; that is no fault of the video.
+            BusyError: others would not let it in; that is no fault of the video.
         """
         features = Features.concatenate(parts)
         start_s, end_s = spans(features.times_s)
@@ -169,8 +169,8 @@ class _Books:
                     kinds=features.kinds,
                     fingerprint=self.encoder.fingerprint,
                 )
-        except StoreBusyError as error:
-            raise StoreBusyError(
+        except BusyError as error:
+            raise BusyError(
                 f"{error}; {self.tally.progress.done} videos of this run are in the store: the same command goes on "
                 "after them"
             ) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vidskim.pipeline.files import sync_folder, writing
+from vidskim.disk import sync_folder, writing
 
 Record = dict[str, Any]
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vidskim.disk import writing
 from vidskim.errors import FingerprintError, StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
-from vidskim.store.disk import Location, writing
 from vidskim.store.identity import is_gone
+from vidskim.store.location import Location
 
 WAITING = "waiting.json"  # in the store's folder, while videos it held wait to be encoded again
 

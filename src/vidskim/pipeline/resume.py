@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidskim.disk import partial_path
 from vidskim.errors import FingerprintError, SettingsError, VidskimError
 from vidskim.fingerprint import Fingerprint
-from vidskim.pipeline.files import output_paths, partial_path
+from vidskim.pipeline.files import output_paths
 from vidskim.pipeline.manifest import Record, read_lines
 from vidskim.pipeline.sources import Source, source_id
 from vidskim.pipeline.summary import Summary, read_summary

@@ -9,8 +9,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidskim.store.disk import Location, locked, user_cache
+from vidskim.disk import locked
 from vidskim.store.fetch import fetch
+from vidskim.store.location import Location, user_cache
 from vidskim.store.matrix import Matrix, load_matrix, save_matrix
 from vidskim.store.records import About
 from vidskim.store.view import View

@@ -25,12 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vidskim.disk import locked
 from vidskim.errors import StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.store import nearest, upkeep
 from vidskim.store.admission import admit
-from vidskim.store.disk import Location, locked
 from vidskim.store.identity import Identity
+from vidskim.store.location import Location
 from vidskim.store.reader import Reader
 from vidskim.store.records import (
     About,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidskim.store.disk import writing
+from vidskim.disk import writing
 from vidskim.store.records import About, Floats, Frames, Vectors
 
 _TYPES = {"start_s": "<f8", "end_s": "<f8", "vectors": "<f4", "kinds": "u1"}  # wide first keeps all aligned

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vidskim.errors import StoreError
 from vidskim.store.dataset import Store
-from vidskim.store.disk import Location
 from vidskim.store.identity import Identity, identify, is_gone
+from vidskim.store.location import Location
 from vidskim.store.records import StoredVideo, stored_path
 
 

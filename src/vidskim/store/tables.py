@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vidskim.errors import StoreError, VidskimError
-from vidskim.store.disk import Location, bytes_below
+from vidskim.store.location import Location, bytes_below
 from vidskim.store.records import About
 from vidskim.store.schema import (
     ABOUT,

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from vidskim.errors import StoreError, VidskimError
-from vidskim.store.disk import Location
+from vidskim.store.location import Location
 from vidskim.store.records import StoredVideo
 from vidskim.store.schema import video_record
 

@@ -17,8 +17,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from vidskim.disk import writing
 from vidskim.errors import SettingsError, unknown_name
-from vidskim.pipeline.files import writing
 from vidskim.synth.script import Event, Script
 from vidskim.synth.vocabulary import ACTIONS, CAMERAS, COLOURS, PATTERNS, SHAPES, SIZES, Look
 

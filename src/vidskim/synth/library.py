@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vidskim.disk import locked, writing
 from vidskim.errors import SettingsError, VidskimError
-from vidskim.pipeline.files import locked, writing
 from vidskim.synth.annotate import ACTIVITYNET, ANNOTATIONS, ENDING, annotate, write_annotations
 from vidskim.synth.script import Script
 from vidskim.synth.vocabulary import Split

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from vidskim.disk import writing
 from vidskim.errors import SettingsError
-from vidskim.pipeline.files import writing
 from vidskim.synth.render import render_frame
 from vidskim.synth.script import Script
 

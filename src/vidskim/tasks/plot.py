@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from vidskim.disk import writing
 from vidskim.errors import VidskimError
-from vidskim.store.disk import writing
 from vidskim.tasks.ground import Grounding
 
 SHOWN_MOMENTS = 10

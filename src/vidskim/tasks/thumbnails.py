@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from vidskim.disk import writing
 from vidskim.errors import VideoError
-from vidskim.store.disk import writing
 from vidskim.tasks.search import Found
 from vidskim.video.read import read_video
 

@@ -15,9 +15,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from vidskim.disk import writing
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.weights import hash_weights
-from vidskim.pipeline.files import writing
 
 FORMAT = "vidskim-train-1"
 KEEP = 2

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidskim.disk import locked
 from vidskim.errors import TrainingError, VidskimError
-from vidskim.pipeline.files import locked
 from vidskim.pipeline.load import torch_dtype
 from vidskim.train.checkpoint import (
     TrainCheckpoint,

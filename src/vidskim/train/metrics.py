@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidskim.disk import writing
 from vidskim.errors import SettingsError, VidskimError
-from vidskim.pipeline.files import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
