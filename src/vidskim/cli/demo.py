@@ -83,11 +83,12 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
     right = sum(section.good for section in sections)
     summary = (
         f"{videos} rendered videos, {len(annotations)} events, {seconds}; model: the bundled one. Truth is known: "
-        f"{right} of {len(sections)} answers are right. Frames are encoded one at a time: where only the action "
-        "tells two events apart, an answer may be the wrong one."
+        f"{right} of {len(sections)} answers are right. Frames are encoded one at a time: actions do not "
+        "count, and of two events of one actor the steadier one may win."
     )
     page = out / "index.html"
-    write_page(page, summary=summary, sections=sections, costs=costs)
+    command = f'vidskim search "a blue ring" --store {store.uri}'
+    write_page(page, summary=summary, command=command, sections=sections, costs=costs)
     lines = [
         summary,
         *(
@@ -97,7 +98,7 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
         _table(costs),
         "cosine: mean over P-frames to the full encoder's; MACs: share of the full encoder's over all frames",
         f"the page: {page}",
-        f'search it yourself: vidskim search "a blue ring" --store {store.uri}',
+        f"search it yourself: {command}",
     ]
     document = {
         "out": str(out),

@@ -36,9 +36,9 @@ def search_events(
             Picture(
                 frame=_frame(each.path, each.best_s),
                 caption=f"{each.score:.2f} {each.name} {each.start_s:.1f}-{each.end_s:.1f} s",
-                good=good,
+                good=True if good else False if number == 0 else None,  # a further answer is no error
             )
-            for each, good in zip(found, goods, strict=True)
+            for number, (each, good) in enumerate(zip(found, goods, strict=True))
         ]
         yield Section(query=annotation.query, verdict=verdict, good=place == 1, pictures=pictures)
     result = search(store, encoder.encode_text([ABSENT])[0], limit=1, min_score=encoder.min_score)

@@ -60,13 +60,14 @@ class Section:
 
 
 def write_page(
-    path: Path, *, summary: str, sections: Sequence[Section], costs: Sequence[dict[str, Any]]
+    path: Path, *, summary: str, command: str, sections: Sequence[Section], costs: Sequence[dict[str, Any]]
 ) -> None:
     """Write the page, whole or not at all.
 
     Args:
         path: ends in ".html".
         summary: one paragraph at the top.
+        command: what to try next.
         sections: searches and groundings.
         costs: a row for each method, with equal keys; the keys are the headings.
     """
@@ -74,8 +75,14 @@ def write_page(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         f"<title>vidskim demo</title><style>{STYLE}</style><h1>vidskim demo</h1>",
         f"<p class=quiet>{html.escape(summary)}</p>",
+        "<p>A search looks for a sentence in all videos, a grounding in one. Green is right: for a search the first "
+        "answer's best frame shows the event, for a grounding the first moment overlaps it with IoU (shared time over "
+        "joint time) above 0.5. The numbers under pictures are cosines of text and video.</p>",
+        f"<p>Go on: <code>{html.escape(command)}</code></p>",
         "<h2>What it costs and keeps</h2>",
         _table(costs),
+        "<small>MACs: multiply-accumulates, as a share of encoding every frame in full. cosine: of the frames between "
+        "full ones, to what the full encoder says. copy and interpolate compute nothing for those frames.</small>",
         *(_section(section) for section in sections),
         "</html>",
     ]
@@ -160,6 +167,7 @@ def draw_curve(grounding: Grounding, *, truth: tuple[float, float] | None) -> st
     for t in range(0, int(end) + 1, step):
         parts.append(f'<text x="{x(t):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{t} s</text>')
     parts.append(
-        "</svg><br><small>shaded: the true event; bar: the best moment; dashed: the threshold</small>"
+        "</svg><br><small>similarity over time: thin as it is, thick smoothed, dashed the threshold; "
+        "shaded: the true event; bar: the answer</small>"
     )
     return "".join(parts)

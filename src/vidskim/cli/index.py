@@ -128,6 +128,11 @@ def _index(
     encoder = choice.load()
     if choice.source == "demo" and not quiet:
         note(BUNDLED)
+    if encoder.text is not None and encoder.tokenizer is None and not quiet:
+        note(
+            f"{choice.source} has a text tower but no tokenizer files: its store cannot be searched by text until "
+            "tokenizer.json (or vocab.json and merges.txt) lies beside the weights"
+        )
     store, renewal = open_or_renew(
         uri,
         fingerprint=encoder.fingerprint,

@@ -153,5 +153,6 @@ class _Answer:
             return "nothing to search: the store is empty, or no frame passes the filters"
         return (
             f"no good match: the best moment scores {result.best_score:.3f}, below {result.min_score:g}. "
-            "Say it in other words, index more videos, or lower --min-score"
+            "Say it in other words, index more videos, or lower --min-score. "
+            "The bundled model knows coloured shapes only: for other videos index with --model"
         )

@@ -77,7 +77,8 @@ def _unknown_setting(method: str, key: str, allowed: Iterable[str]) -> SettingsE
         return SettingsError(
             f"method={method!r} has no setting {key!r}; it belongs to method={' or '.join(map(repr, owners))}"
         )
-    return unknown_name(f"setting of method={method!r},", key, allowed)
+    every = {name for other in METHODS for name in setting_fields(other)}
+    return unknown_name(f"setting of method={method!r},", key, list(allowed) or every)
 
 
 def make_method(
