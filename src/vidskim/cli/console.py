@@ -141,23 +141,43 @@ def confirm(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
+def counting_line(*, every_s: float, at_once: bool = False) -> Callable[[str, bool], None]:
+    """A line of progress on stderr: in place on a terminal, a line now and then elsewhere.
+
+    Args:
+        every_s: seconds between lines elsewhere.
+        at_once: whether the first text is shown; otherwise none is before that time has passed.
+
+    Returns:
+        Called with a text, and whether it is the last, which is always shown.
+    """
+    live = sys.stderr.isatty()
+    last = float("-inf") if at_once else time.monotonic()
+
+    def show(text: str, ended: bool) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if not ended and now - last < (0.1 if live else every_s):
+            return
+        last = now
+        sys.stderr.write((f"\r\033[K{text}" if live else text) + ("\n" if ended or not live else ""))
+        sys.stderr.flush()
+
+    return show
+
+
 @contextlib.contextmanager
 def progress_line(*, quiet: bool = False, every_s: float = 5.0) -> Iterator[Callable[["Progress"], None]]:
     """A callback for `extract` and `index`: failures always, counts now and then (on a terminal, in place)."""
-    live, last = sys.stderr.isatty(), time.monotonic()
+    live, line = sys.stderr.isatty(), counting_line(every_s=every_s)
 
     def show(progress: "Progress") -> None:
-        nonlocal last
-        now = time.monotonic()
         if progress.outcome == "failed":
             note(("\r\033[K" if live else "") + f"failed {progress.name}: {progress.message}")
-        if quiet or (now - last < (0.1 if live else every_s)):
+        if quiet:
             return
-        last = now
         settled = progress.done + progress.failed + progress.skipped
-        text = f"{settled}/{progress.listed} videos, {progress.frames} frames, {progress.failed} failed"
-        sys.stderr.write(f"\r\033[K{text}" if live else text + "\n")
-        sys.stderr.flush()
+        line(f"{settled}/{progress.listed} videos, {progress.frames} frames, {progress.failed} failed", False)
 
     yield show
     if live and not quiet:

@@ -1,6 +1,5 @@
 """vidskim synth: videos of the synthetic world with captions that are true to the tenth of a second."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidskim.cli.console import JsonOption, Outcome, run_verb
+from vidskim.cli.console import JsonOption, Outcome, counting_line, run_verb
 from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -105,19 +104,14 @@ def _outcome(report: "LibraryReport", *, with_sheet: bool) -> Outcome:
     return Outcome(document, lines)
 
 
-def _progress_line(*, every_s: float = 5.0) -> "Callable[[VideoDone], None]":
-    """Counts on stderr: in place on a terminal, a line now and then elsewhere."""
-    live, started = sys.stderr.isatty(), time.monotonic()
-    last = started
+def _progress_line() -> "Callable[[VideoDone], None]":
+    line, started = counting_line(every_s=5.0), time.monotonic()
 
     def show(video: "VideoDone") -> None:
-        nonlocal last
-        now, ended = time.monotonic(), video.done == video.videos
-        if not ended and now - last < (0.1 if live else every_s):
-            return
-        last = now
-        text = f"{video.done}/{video.videos} videos, {video.frames} frames, {now - started:.0f} s"
-        sys.stderr.write((f"\r\033[K{text}" if live else text) + ("\n" if ended or not live else ""))
-        sys.stderr.flush()
+        seconds = time.monotonic() - started
+        line(
+            f"{video.done}/{video.videos} videos, {video.frames} frames, {seconds:.0f} s",
+            video.done == video.videos,
+        )
 
     return show

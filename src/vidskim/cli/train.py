@@ -1,17 +1,16 @@
 """vidskim train: one verb for each kind of training."""
 
-import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidskim.cli.console import JsonOption, Outcome, note, run_verb
+from vidskim.cli.console import JsonOption, Outcome, counting_line, run_verb
 
 if TYPE_CHECKING:
-    from vidskim.train.loop import FitReport, StepReport
+    from vidskim.train.loop import FitReport, LoopSettings, StepReport
 
 train = typer.Typer(
     help="Train models. A training that was interrupted goes on when the same command is run again.",
@@ -49,19 +48,11 @@ def train_contrastive(
     """
 
     def body() -> Outcome:
-        from dataclasses import replace
-
         from vidskim.train.contrastive import RECIPE
         from vidskim.train.contrastive import train_contrastive as run
 
-        settings = replace(
-            RECIPE,
-            steps=steps,
-            warmup_steps=min(RECIPE.warmup_steps, steps // 5),
-            learning_rate=learning_rate,
-            seed=seed,
-            device=device,
-            workers=workers,
+        settings = _settings(
+            RECIPE, steps=steps, learning_rate=learning_rate, seed=seed, device=device, workers=workers
         )
         first, last = run(out, settings, batch=batch, on_step=_step_line())
         return _outcome({out: first, out / "foreign": last}, out / "model")
@@ -98,20 +89,12 @@ def train_distill(
     """
 
     def body() -> Outcome:
-        from dataclasses import replace
-
         from vidskim.methods.residual import TOKENIZER_FILE
         from vidskim.train.distill import RECIPE
         from vidskim.train.distill import train_distill as run
 
-        settings = replace(
-            RECIPE,
-            steps=steps,
-            warmup_steps=min(RECIPE.warmup_steps, steps // 5),
-            learning_rate=learning_rate,
-            seed=seed,
-            device=device,
-            workers=workers,
+        settings = _settings(
+            RECIPE, steps=steps, learning_rate=learning_rate, seed=seed, device=device, workers=workers
         )
         report = run(
             model,
@@ -126,6 +109,11 @@ def train_distill(
         return _outcome({out: report}, out / TOKENIZER_FILE)
 
     run_verb(body, as_json=as_json)
+
+
+def _settings(recipe: "LoopSettings", *, steps: int, **changes: Any) -> "LoopSettings":
+    """A recipe with the options of the command; the warm-up of a short training is shorter."""
+    return replace(recipe, steps=steps, warmup_steps=min(recipe.warmup_steps, steps // 5), **changes)
 
 
 def _outcome(reports: "dict[Path, FitReport]", result: Path) -> Outcome:
@@ -163,24 +151,14 @@ def _part(out: Path, report: "FitReport") -> tuple[dict[str, Any], list[str]]:
     return document, lines
 
 
-def _step_line(*, every_s: float = 10.0) -> "Callable[[StepReport], None]":
-    """Progress on stderr: in place on a terminal, a line now and then elsewhere."""
-    live, last = sys.stderr.isatty(), 0.0
+def _step_line() -> "Callable[[StepReport], None]":
+    line = counting_line(every_s=10.0, at_once=True)
 
     def show(report: "StepReport") -> None:
-        nonlocal last
-        now, done = time.monotonic(), report.step == report.steps
-        if not done and now - last < (0.2 if live else every_s):
-            return
-        last = now
-        text = (
-            f"step {report.step}/{report.steps}, loss {report.loss:.4f}, {_clock(report.seconds_left)} left"
+        left = f"{_clock(report.seconds_left)} left"
+        line(
+            f"step {report.step}/{report.steps}, loss {report.loss:.4f}, {left}", report.step == report.steps
         )
-        if live:
-            sys.stderr.write(f"\r\033[K{text}" + ("\n" if done else ""))
-            sys.stderr.flush()
-        else:
-            note(text)
 
     return show
 

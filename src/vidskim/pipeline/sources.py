@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidskim.errors import SettingsError
+from vidskim.store.identity import read_ends
 
 SUFFIXES = frozenset(
     {
@@ -26,7 +27,6 @@ SUFFIXES = frozenset(
     }
     | {".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
-END_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,6 @@ def printable(path: str | Path) -> str:
 def source_id(path: Path) -> str:
     """Content identity: size in bytes, modification time in ns, and sha256 of the first and last 64 KiB."""
     state = path.stat()
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest.update(file.read(END_BYTES))
-        file.seek(max(END_BYTES, state.st_size - END_BYTES))
-        digest.update(file.read(END_BYTES))
-    return f"{state.st_size}-{state.st_mtime_ns}-{digest.hexdigest()[:32]}"
+        ends = hashlib.sha256(read_ends(file, state.st_size)).hexdigest()
+    return f"{state.st_size}-{state.st_mtime_ns}-{ends[:32]}"

@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from vidskim.errors import SettingsError
 
@@ -44,10 +45,15 @@ def identify(path: str | Path) -> Identity:
     with Path(path).open("rb") as file:
         state = os.fstat(file.fileno())
         digest = hashlib.sha256(str(state.st_size).encode() + b"\n")
-        digest.update(file.read(END_BYTES))
-        file.seek(max(END_BYTES, state.st_size - END_BYTES))
-        digest.update(file.read(END_BYTES))
+        digest.update(read_ends(file, state.st_size))
     return Identity(state.st_size, state.st_mtime_ns, digest.hexdigest())
+
+
+def read_ends(file: BinaryIO, size: int) -> bytes:
+    """The first and the last 64 KiB of an open file of `size` bytes, no byte twice."""
+    head = file.read(END_BYTES)
+    file.seek(max(END_BYTES, size - END_BYTES))
+    return head + file.read(END_BYTES)
 
 
 def is_gone(path: str) -> bool:

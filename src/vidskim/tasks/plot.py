@@ -1,10 +1,14 @@
 """A grounding as a picture: similarity, smoothed curve, threshold, moments."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidskim.disk import writing
 from vidskim.errors import VidskimError
 from vidskim.tasks.ground import Grounding
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN_MOMENTS = 10
 
@@ -20,15 +24,8 @@ def plot_grounding(grounding: Grounding, path: Path, *, title: str) -> None:
     Raises:
         VidskimError: matplotlib is not installed, or does not know the suffix.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise VidskimError(
-            "drawing a curve needs matplotlib, which is not installed: pip install 'vidskim[plot]'"
-        ) from error
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    known = FigureCanvasAgg(figure).get_supported_filetypes()
+    figure = new_figure(width=10, height=3.6)
+    known = figure.canvas.get_supported_filetypes()
     kind = path.suffix.removeprefix(".").lower()
     if kind not in known:
         raise VidskimError(f"cannot draw {path}: its suffix must be one of {', '.join(sorted(known))}")
@@ -46,3 +43,21 @@ def plot_grounding(grounding: Grounding, path: Path, *, title: str) -> None:
     axes.legend(loc="upper right", fontsize=8)
     with writing(path) as file:
         figure.savefig(file, format=kind, dpi=120)
+
+
+def new_figure(*, width: float, height: float) -> "Figure":
+    """An empty figure of so many inches, drawn without a screen.
+
+    Raises:
+        VidskimError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise VidskimError(
+            "drawing a curve needs matplotlib, which is not installed: pip install 'vidskim[plot]'"
+        ) from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

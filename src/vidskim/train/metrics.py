@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidskim.disk import writing
-from vidskim.errors import SettingsError, VidskimError
+from vidskim.errors import SettingsError
+from vidskim.tasks.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,17 +111,9 @@ def plot_metrics(folder: Path) -> Path:
         VidskimError: matplotlib is not installed.
     """
     lines = read_metrics(folder)
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise VidskimError(
-            "drawing a curve needs matplotlib, which is not installed: pip install 'vidskim[plot]'"
-        ) from error
     panels = list(_panels(lines))
     rows = math.ceil(len(panels) / 2)
-    figure = Figure(figsize=(11, 3.2 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width=11, height=3.2 * rows)
     all_axes = figure.subplots(rows, 2, squeeze=False).flat
     for axes, panel in zip(all_axes, [*panels, *[None] * (2 * rows - len(panels))], strict=True):
         if panel is None:
