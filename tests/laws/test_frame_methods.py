@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.methods.conftest import segment
 
+from vidskim.methods.choose import SELECTIONS
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.layout import Segment
 from vidskim.methods.registry import METHODS, build_method
@@ -37,14 +38,8 @@ SETTINGS: list[tuple[str, dict[str, object]]] = [
     ("full", {}),
     ("copy", {}),
     ("interpolate", {}),
-    *(
-        ("residual", {"select": select})
-        for select in ("auto", "random", "uniform", "center", "motion", "difference")
-    ),
-    *(
-        ("reuse", {"select": select})
-        for select in ("auto", "random", "uniform", "center", "motion", "difference")
-    ),
+    *(("residual", {"select": select}) for select in SELECTIONS),
+    *(("reuse", {"select": select}) for select in SELECTIONS),
     ("reuse", {"anchors": "previous", "keep": 0.3}),
     ("reuse", {"threshold": 0.2}),
     ("reuse", {"threshold": 0.2, "anchors": "previous", "interleave": 4}),

@@ -1,5 +1,7 @@
 """Which patches a P-frame recomputes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.methods.conftest import segment
@@ -81,6 +83,11 @@ def test_threshold_pads_with_minus_one() -> None:
     ("select", "settings", "message"),
     [
         ("motionn", {}, "Did you mean 'motion'"),
+        (
+            "nothing",
+            {},
+            "allowed: auto, center, center-released, difference, motion, motion-signed, random, residuals, uniform",
+        ),
         ("random", {"threshold": 0.1}, 'goes with select="difference"'),
         ("difference", {"threshold": -1.0}, "at least 0"),
         ("difference", {"keep": 2.0}, "at most 1"),
@@ -98,3 +105,27 @@ def test_auto_takes_motion_where_it_is_handed_in() -> None:
     kept, _, _ = budget("auto").choose(layout, segments, 4, difference)
     expected, _, _ = budget("motion").choose(layout, segments, 4, difference)
     assert torch.equal(kept, expected)
+
+
+@pytest.mark.parametrize("select", ["motion", "motion-signed", "residuals"])
+def test_maps_that_are_handed_in_are_used_as_they_are(select: str) -> None:
+    moving = segment(3)
+    maps = torch.linspace(-1, 1, 3 * 16).view(3, 4, 4)  # the least motion first, whatever its sign
+    layout = lay_out([replace(moving, motion=maps)], interleave=2, lookahead=False)
+    kept, _, scores = budget(select).choose(layout, [replace(moving, motion=maps)], 4, None)
+    assert kept.tolist() == [[15, 14, 13, 12]] * 2
+    assert scores is not None
+    assert torch.equal(scores, maps[1:].flatten(1)) == (
+        select == "residuals"
+    )  # the only one without tie noise
+    torch.testing.assert_close(scores, maps[1:].flatten(1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("select", ["center", "center-released", "uniform"])
+def test_fixed_selections_need_no_scores(select: str) -> None:
+    layout = lay_out([segment(3)], interleave=2, lookahead=False)
+    kept, counts, scores = budget(select).choose(layout, [segment(3)], 4, None)
+    assert not budget(select).needs_difference([segment(3)])
+    assert kept.tolist()[0] == kept.tolist()[1]
+    assert counts.tolist() == [4, 4]
+    assert scores is None

@@ -1,6 +1,7 @@
 """VideoEncoder: one engine behind encode, encode_pixels and encode_stream."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,22 @@ def test_motion_of_a_clip_counts_for_auto(clip_folder: Path) -> None:
     moving = Clip(frames.frames, frames.times_s, np.ones((4, 5, 6), np.float32), frames.health)
     assert encoder.prepare(moving).motion is not None
     assert encoder.with_method("full").prepare(moving).motion is None
+    assert encoder.with_method("reuse", select="residuals").prepare(moving).motion is None
+
+
+def test_signed_motion_is_asked_for_and_not_mixed_with_lengths(clip_folder: Path) -> None:
+    signed = load_model(clip_folder, method="reuse", select="motion-signed", dtype="float32", device="cpu")
+    assert signed.reading["motion"] == "signed"
+    frames = clip(4)
+    lengths = replace(frames, motion=np.ones((4, 5, 6), np.float32))
+    assert signed.prepare(replace(lengths, signed=True)).motion is not None
+    assert signed.prepare(frames).motion is None
+    with pytest.raises(
+        SettingsError, match=r"takes motion signed, this clip's is of lengths.*motion='signed'"
+    ):
+        signed.prepare(lengths)
+    with pytest.raises(SettingsError, match=r"takes motion of lengths, this clip's is signed.*motion=True"):
+        signed.with_method("reuse", select="motion").prepare(replace(lengths, signed=True))
 
 
 @pytest.mark.parametrize("times", [[0.0, np.nan], [1.0, 0.0]])

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidskim.errors import SettingsError
-from vidskim.tokens.select import center, counts_above, kept_count, random_scores, top, uniform
+from vidskim.tokens.select import (
+    center,
+    center_released,
+    counts_above,
+    kept_count,
+    random_scores,
+    top,
+    uniform,
+)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +85,16 @@ def test_random_scores_repeat_with_their_seed() -> None:
     first = random_scores(3, 49, torch.Generator().manual_seed(1))
     assert torch.equal(first, random_scores(3, 49, torch.Generator().manual_seed(1)))
     assert not torch.equal(first, random_scores(3, 49, torch.Generator().manual_seed(2)))
+
+
+@pytest.mark.parametrize(("grid", "count", "beside"), [(7, 7, []), (14, 29, [49]), (16, 38, [70, 73])])
+def test_the_released_centre_leans(grid: int, count: int, beside: list[int]) -> None:
+    """B/32, B/16 and L/14 at keep 0.15: none, one and two patches that no true centre has."""
+    assert kept_count(grid * grid, 0.15) == count
+    middle = (grid - 1) / 2
+    distance = [(n // grid - middle) ** 2 + (n % grid - middle) ** 2 for n in range(grid * grid)]
+    released = center_released(grid, count).tolist()
+    assert sorted(n for n in released if distance[n] > sorted(distance)[count - 1]) == beside
+    assert len(set(released) - set(center(grid, count).tolist())) == len(beside)
+    leaning = sorted((((n / grid - middle) ** 2 + (n % grid - middle) ** 2), n) for n in range(grid * grid))
+    assert released == [n for _, n in leaning[:count]]

@@ -41,3 +41,19 @@ def test_matrix_turn_and_mirror_agree(turns: int, mirror: bool) -> None:
 def test_slanted_matrices_take_the_nearest_quarter_turn() -> None:
     slanted = np.array([60000, 20000, 0, -20000, 60000, 0, 0, 0, 2**30], np.int32)
     assert Orientation.from_matrix(slanted) == Orientation()
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("flip_y", [False, True])
+@pytest.mark.parametrize("flip_x", [False, True])
+def test_signs_follow_a_step_through_the_turn(transpose: bool, flip_y: bool, flip_x: bool) -> None:
+    turn = Orientation(transpose, flip_y, flip_x)
+    steps = []
+    for step in ((1, 2), (2, 1)):  # row, column: one to the right, one down from (1, 1)
+        moved = []
+        for place in ((1, 1), step):
+            frame = np.zeros((4, 5))
+            frame[place] = 1
+            moved.append(np.argwhere(turn.apply(frame))[0].sum())
+        steps.append(int(moved[1] - moved[0]))
+    assert turn.signs == tuple(steps)

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from vidskim.errors import SettingsError
-from vidskim.video.motion import MotionWindow, draw_vectors, patch_motion, pixel_difference
+from vidskim.video.motion import (
+    MotionWindow,
+    compensated_difference,
+    draw_vectors,
+    patch_motion,
+    pixel_difference,
+)
 from vidskim.video.prepare import Preparation
 
 FIELDS = [("w", "u1"), ("h", "u1"), ("dst_x", "<i2"), ("dst_y", "<i2"), ("motion_x", "<i4"), ("motion_y", "<i4"),
@@ -98,3 +104,40 @@ def test_pixel_difference_is_the_mean_change_per_patch_in_0_to_1() -> None:
     torch.testing.assert_close(difference, torch.tensor([[0.5, 0, 0, 0], [0, 0, 0, 0.1]]))
     with pytest.raises(SettingsError, match="a grid of 3x3 patches does not divide 8x8 pixels"):
         pixel_difference(pixels, pixels, std=std, grid=3)
+
+
+def test_signed_maps_say_which_way_things_go() -> None:
+    fields = [*FIELDS, ("source", "<i4")]
+    right_and_up = (8, 8, 4, 4, -12, 4, 2, -1)  # came from 6 pixels to the left, 2 further down
+    to_come = (8, 8, 12, 4, 10, 6, 2, 1)  # goes 5 to the right, 3 down
+    blocks = np.array([right_and_up, to_come], dtype=fields)
+    assert draw_vectors(blocks, 8, 16, signs=(1, 1)).tolist() == [[6 - 2, 5 + 3]]
+    assert draw_vectors(blocks, 8, 16, signs=(-1, 1)).tolist() == [[-6 - 2, -5 + 3]]
+    both_ways = np.array([(8, 8, 4, 4, -6, 0, 1, -1), (8, 8, 4, 4, 6, 0, 1, -1)], dtype=fields)
+    assert draw_vectors(both_ways, 8, 8, signs=(1, 1)).tolist() == [[0]]
+    assert draw_vectors(both_ways, 8, 8).tolist() == [[6]]
+
+
+def test_motion_compensation_explains_what_only_moved() -> None:
+    generator = torch.Generator().manual_seed(0)
+    frame = torch.rand(1, 3, 32, 32, generator=generator)
+    moved = frame.roll((4, -6), dims=(2, 3))
+    changed = moved.clone()
+    changed[..., 16:24, 8:16] = torch.rand(1, 3, 8, 8, generator=generator)
+    std = torch.full((3,), 0.5)
+    left = compensated_difference(changed, frame, std=std, grid=4).view(4, 4)
+    plain = pixel_difference(changed, frame, std=std, grid=4).view(4, 4)
+    assert float(left[2, 1]) > 0.03
+    left[2, 1] = 0
+    torch.testing.assert_close(left[1:, :3], torch.zeros(3, 3))  # the rest rolled in over the border
+    assert float(plain.min()) > 0.03
+
+
+def test_motion_compensation_never_leaves_more_than_the_difference() -> None:
+    generator = torch.Generator().manual_seed(1)
+    frames, others = torch.randn(2, 3, 3, 28, 28, generator=generator)
+    grey = [pixels.mean(1, keepdim=True).expand(-1, 3, -1, -1) for pixels in (frames, others)]
+    std = torch.full((3,), 0.3)
+    left = compensated_difference(frames, others, std=std, grid=2)
+    assert bool((left <= pixel_difference(*grey, std=std, grid=2) + 1e-6).all())
+    torch.testing.assert_close(compensated_difference(frames, frames, std=std, grid=2), torch.zeros(3, 4))

@@ -283,3 +283,13 @@ def test_a_video_without_timestamps_gets_increasing_ones(
 def test_preparation_does_not_load_the_decoder() -> None:
     code = "import sys, vidskim.video.prepare, vidskim.video.motion; sys.exit('av' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2] / "src")
+
+
+def test_signed_motion_says_which_way(plain: Path) -> None:
+    lengths, signed = read_video(plain, 1.0, motion=True), read_video(plain, 1.0, motion="signed")
+    assert (lengths.signed, signed.signed, signed[1:].signed) == (False, True, True)
+    assert (lengths.motion >= 0).all()
+    assert signed.motion[0, 6:10].max() > 10  # the square goes to the right
+    assert abs(signed.motion[0, 6:10].min()) < 5
+    with pytest.raises(SettingsError, match="True, False, None or \"signed\", received 'both'"):
+        read_video(plain, motion="both")

@@ -22,7 +22,12 @@ Threshold = Annotated[
     float | None, typer.Option(help="Instead of --keep: compute patches that change more (0..1).")
 ]
 Setting = Annotated[
-    list[str] | None, typer.Option("--set", help="select, anchors or seed of the method: name=value.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="select (auto, motion, motion-signed, residuals, difference, random, uniform, center or "
+        "center-released), anchors or seed of the method: name=value.",
+    ),
 ]
 Config = Annotated[
     list[str] | None, typer.Option(help="What a bare state dict cannot tell, such as heads=3: name=value.")

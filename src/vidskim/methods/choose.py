@@ -1,7 +1,8 @@
 """Which patches of a P-frame are recomputed: one rule for `residual` and `reuse`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,9 +12,21 @@ from vidskim.methods.layout import Layout, Segment
 from vidskim.tokens import select as rules
 from vidskim.video.motion import pixel_difference
 
-SELECTIONS = ("auto", "motion", "difference", "random", "uniform", "center")
-MOVING = ("auto", "motion")
+MOVING = ("auto", "motion", "motion-signed")  # read the motion that comes with a video
+MAPPED = (*MOVING, "residuals")  # take maps that are handed in, and measure pixels where there are none
+FIXED: dict[str, Callable[[int, int], Tensor]] = {  # the same patches in every frame
+    "uniform": lambda grid, count: rules.uniform(grid * grid, count),
+    "center": rules.center,
+    "center-released": rules.center_released,
+}
+SELECTIONS = (*MAPPED, "difference", "random", *FIXED)
 TIE_NOISE = 1e-6
+
+
+class Measure(Protocol):
+    """Change of each patch between frames, [b, 3, y, x] twice -> [b, grid * grid]."""
+
+    def __call__(self, frames: Tensor, others: Tensor, *, std: Tensor, grid: int) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -21,9 +34,12 @@ class Budget:
     """How patches are chosen, and how many.
 
     Args:
-        select: "difference" (change of the pixels against the I-frames); "motion" (codec motion vectors, or the
-            difference where a video has none); "auto" (the same, but the reader is not asked for vectors, which cost
-            decoding time: motion counts where it is handed in); "random", "uniform" or "center".
+        select: "difference" (change of the pixels against the I-frames); "motion" (length of codec motion vectors, or
+            the difference where a video has none); "auto" (the same, but the reader is not asked for vectors, which
+            cost decoding time: motion counts where it is handed in); "motion-signed" (as "motion", the signed sum of
+            the vectors' x and y, as ResidualViT's code has it); "residuals" (prediction residuals that are handed in;
+            where there are none, the method measures the pixels); "random", "uniform", "center" or
+            "center-released" (as ResidualViT's code has it).
         keep: share of patches, above 0 and at most 1.
         threshold: if set, patches whose mean absolute pixel difference (pixels in 0..1) is above it are kept instead of
             a fixed share; counts then vary from frame to frame. Only with "difference".
@@ -51,7 +67,7 @@ class Budget:
 
     def needs_difference(self, segments: Sequence[Segment]) -> bool:
         """Whether `choose` will ask for pixel differences."""
-        unmoved = self.select in MOVING and any(segment.motion is None for segment in segments)
+        unmoved = self.select in MAPPED and any(segment.motion is None for segment in segments)
         return self.select == "difference" or unmoved
 
     def choose(
@@ -72,9 +88,8 @@ class Budget:
         frames, patches = len(layout.between), grid * grid
         count = rules.kept_count(patches, self.keep)
         counts = torch.full((frames,), count)
-        if self.select in ("uniform", "center"):
-            fixed = rules.uniform(patches, count) if self.select == "uniform" else rules.center(grid, count)
-            return fixed.expand(frames, -1), counts, None
+        if self.select in FIXED:
+            return FIXED[self.select](grid, count).expand(frames, -1), counts, None
         scores = self._scores(layout, segments, patches, difference)
         if self.threshold is None:
             return rules.top(scores, count), counts, scores
@@ -88,6 +103,7 @@ class Budget:
     ) -> Tensor:
         if self.select == "difference" and difference is not None:
             return difference
+        ties = 0.0 if self.select == "residuals" else TIE_NOISE
         rows, base = [], 0
         for number, segment in enumerate(segments):
             mine = layout.segment == number
@@ -100,15 +116,23 @@ class Budget:
                 rows.append(noise)
             elif segment.motion is not None:
                 motion = segment.motion[layout.between[mine] - base].flatten(1).float()
-                rows.append(motion + TIE_NOISE * noise)
+                rows.append(motion + ties * noise)
             elif difference is not None:
                 rows.append(difference[mine])
             base += len(segment.pixels)
         return torch.cat(rows)
 
 
-def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Tensor, grid: int) -> Tensor:
-    """`pixel_difference` of many pairs of frames of one batch.
+def patch_difference(
+    pixels: Tensor,
+    frames: Tensor,
+    others: Tensor,
+    *,
+    std: Tensor,
+    grid: int,
+    measure: Measure = pixel_difference,
+) -> Tensor:
+    """`pixel_difference`, or another measure of the same form, of many pairs of frames of one batch.
 
     Args:
         pixels: normalised frames [t, 3, y, x].
@@ -116,13 +140,14 @@ def patch_difference(pixels: Tensor, frames: Tensor, others: Tensor, *, std: Ten
         others: numbers of the frames they are compared with, int64 [p].
         std: the normalisation's standard deviation [3]; the mean cancels.
         grid: patches along one side.
+        measure: of a frame and the one it is compared with.
 
     Returns:
         float32 [p, grid * grid] on the CPU.
     """
     # frame by frame, so that frames are read where they lie instead of being gathered
     changes = [
-        pixel_difference(pixels[frame : frame + 1], pixels[other : other + 1], std=std, grid=grid)
+        measure(pixels[frame : frame + 1], pixels[other : other + 1], std=std, grid=grid)
         for frame, other in zip(frames.tolist(), others.tolist(), strict=True)
     ]
     return torch.cat(changes).cpu()

@@ -7,6 +7,7 @@ section 3.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -109,13 +110,13 @@ class FrameMethod:
         return False
 
     @property
-    def asks_motion(self) -> bool:
-        """Whether the reader should be asked for codec motion, which costs decoding time."""
+    def asks_motion(self) -> bool | Literal["signed"]:
+        """Whether the reader should be asked for codec motion, which costs decoding time, and for which."""
         return False
 
     @property
     def uses_motion(self) -> bool:
-        """Whether motion makes a difference where there is any."""
+        """Whether the motion of a clip makes a difference."""
         return False
 
     def encode(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Encoded]:

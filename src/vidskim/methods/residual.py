@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError
+from vidskim.methods.choose import patch_difference
 from vidskim.methods.frames import Batch, Between
 from vidskim.methods.selective import Selective
 from vidskim.models.cost import tokenizer_macs, vit_macs
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer
+from vidskim.video.motion import compensated_difference
 
 TOKENIZER_FILE = "residual_tokenizer.safetensors"
 
@@ -106,6 +108,20 @@ class Residual(Selective):
         needed = self.budget.needs_difference(batch.segments)
         difference = self.difference(trunk, batch, layout.previous) if needed else None
         return self.encode_chosen(trunk, batch, difference, extra=trunk.config.prefix + 1, encode=encode)
+
+    def difference(self, trunk: VisionTransformer, batch: Batch, rows: Tensor) -> Tensor:
+        """As `Selective.difference`; with select="residuals" what motion compensation leaves of it."""
+        if self.select != "residuals":
+            return super().difference(trunk, batch, rows)
+        others, grid = batch.layout.anchors[rows], trunk.config.grid
+        return patch_difference(
+            batch.pixels,
+            batch.layout.between,
+            others,
+            std=self.std,
+            grid=grid,
+            measure=compensated_difference,
+        )
 
     def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
         """Kept patches and the residual token through the trunk, and one residual token a group."""

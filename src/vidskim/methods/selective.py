@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -40,9 +41,9 @@ class Selective(FrameMethod):
         return Budget(self.select, self.keep, self.threshold, self.seed)
 
     @property
-    def asks_motion(self) -> bool:
+    def asks_motion(self) -> bool | Literal["signed"]:
         """Only when told to: decoding with motion vectors is slower."""
-        return self.select == "motion"
+        return "signed" if self.select == "motion-signed" else self.select == "motion"
 
     @property
     def uses_motion(self) -> bool:

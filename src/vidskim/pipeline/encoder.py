@@ -197,9 +197,19 @@ class VideoEncoder:
         return texter.encode_text(texts)
 
     def prepare(self, clip: Clip) -> Prepared:
-        """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid."""
+        """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid.
+
+        Raises:
+            SettingsError: the method chooses by motion of the other kind, signed or not.
+        """
         motion = None
         if clip.motion is not None and self.method.uses_motion:
+            if clip.signed != (self.method.asks_motion == "signed"):
+                kinds = ("of lengths", "signed")
+                raise SettingsError(
+                    f"the method takes motion {kinds[not clip.signed]}, this clip's is {kinds[clip.signed]}; "
+                    f"read it with motion={self.method.asks_motion!r}"
+                )
             grid = (self.trunk.config.grid, self.trunk.config.grid)
             motion = torch.from_numpy(
                 patch_motion(clip.motion, clip.frames.shape[1:3], self.preparation, grid)

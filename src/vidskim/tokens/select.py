@@ -64,8 +64,19 @@ def uniform(patches: int, count: int) -> Tensor:
 def center(grid: int, count: int) -> Tensor:
     """The `count` patches nearest the grid's centre (squared distance, ties by number): int64 [count].
 
-    Source: ResidualViT's "center" as meant; the released code skews the rows.
+    Source: ResidualViT's "center" as meant; `center_released` has it as released.
     """
     axis = torch.arange(grid) - (grid - 1) / 2
     distance = axis[:, None] ** 2 + axis[None, :] ** 2
     return distance.flatten().sort(stable=True).indices[:count]
+
+
+def center_released(grid: int, count: int) -> Tensor:
+    """`center` as released: a patch's row is its number / grid without rounding, so rows lean: int64 [count].
+
+    Source: ResidualViT's "center"; one patch beside the true centre at 29 of 14x14, two at 38 of 16x16.
+    """
+    number = torch.arange(grid * grid)
+    middle = (grid - 1) / 2
+    distance = (number / grid - middle) ** 2 + (number % grid - middle) ** 2
+    return distance.sort(stable=True).indices[:count]

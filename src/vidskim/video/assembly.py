@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ class Settings:
 
     path: str
     request: Request
-    motion: bool | None
+    motion: bool | Literal["signed"] | None
     short_side: int | None
     strict: bool
     max_bytes: int
@@ -32,6 +33,8 @@ class Settings:
     straight: bool = False
 
     def __post_init__(self) -> None:
+        if self.motion not in (True, False, None, "signed"):
+            raise SettingsError(f'motion must be True, False, None or "signed", received {self.motion!r}')
         if self.short_side is not None and self.short_side < 1:
             raise SettingsError(f"short_side must be 1 or more pixels, received {self.short_side}")
         if self.max_bytes < 1:
@@ -166,7 +169,8 @@ class _Part:
     def clip(self) -> Clip:
         times_s = np.array(self._ticks, np.float64) * self._job.index.timeline.tick_s
         motion = np.stack(self._motion) if self._motion else None
-        return Clip(self._frames[: len(self._ticks)], times_s, motion, self._job.health())
+        signed = self._job.settings.motion == "signed"
+        return Clip(self._frames[: len(self._ticks)], times_s, motion, self._job.health(), signed=signed)
 
 
 def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
@@ -176,7 +180,7 @@ def _pictures(job: Job, window: MotionWindow | None) -> Iterator[_Picture]:
     with opened as (container, stream):
         frames = _timed(decode_packets(container, stream, job.plan, job.tally), job)
         if window is not None:
-            frames = _watched(frames, window)
+            frames = _watched(frames, window, signed=settings.motion == "signed")
         painter: Painter | None = None
         previous: _Picture | None = None
         for ticks, place, frame in _wanted(frames, job):
@@ -222,10 +226,10 @@ def _timed(frames: Iterator[DecodedFrame], job: Job) -> Iterator[tuple[int, Deco
 
 
 def _watched(
-    frames: Iterator[tuple[int, DecodedFrame]], window: MotionWindow
+    frames: Iterator[tuple[int, DecodedFrame]], window: MotionWindow, *, signed: bool
 ) -> Iterator[tuple[int, DecodedFrame]]:
     orientation = None
     for ticks, frame in frames:
         orientation = orientation or orientation_of(frame)
-        window.add(motion_drawer(frame, orientation))
+        window.add(motion_drawer(frame, orientation, signed=signed))
         yield ticks, frame

@@ -76,16 +76,18 @@ class Clip:
     Args:
         frames: uint8 [t, y, x, 3], RGB as displayed, t at least 1.
         times_s: float64 [t], the decoder's timestamps in seconds, never decreasing. The first may be other than 0.
-        motion: float32 [t, my, mx], 0 or more, or None. Length of the codec's motion vectors, in stored pixels per
-            native frame, summed over the 11 native frames around each frame. The cells divide the displayed frame
-            evenly, one for about 8x8 stored pixels.
+        motion: float32 [t, my, mx], or None. Length of the codec's motion vectors, in stored pixels per native frame,
+            summed over the 11 native frames around each frame. The cells divide the displayed frame evenly, one for
+            about 8x8 stored pixels.
         health: how the reading went.
+        signed: `motion` is the motion to the right plus the motion down instead, so that opposing motion cancels.
     """
 
     frames: npt.NDArray[np.uint8]
     times_s: npt.NDArray[np.float64]
     motion: npt.NDArray[np.float32] | None
     health: Health
+    signed: bool = False
 
     def __post_init__(self) -> None:
         _expect("frames", self.frames, np.uint8, "[t, y, x, 3]", self.frames.ndim == 4)
@@ -115,7 +117,7 @@ class Clip:
                 f"a Clip has one frame or more, and clip[{_written(part)}] of {len(self)} has none"
             )
         motion = None if self.motion is None else self.motion[part]
-        return Clip(self.frames[part], self.times_s[part], motion, self.health)
+        return Clip(self.frames[part], self.times_s[part], motion, self.health, self.signed)
 
     def __repr__(self) -> str:
         motion = "None" if self.motion is None else f"float32 {list(self.motion.shape)}"

@@ -78,14 +78,15 @@ def orientation_of(frame: DecodedFrame) -> Orientation:
     return Orientation() if matrix is None else Orientation.from_matrix(matrix)
 
 
-def motion_drawer(frame: DecodedFrame, orientation: Orientation) -> Callable[[], Map]:
+def motion_drawer(frame: DecodedFrame, orientation: Orientation, *, signed: bool) -> Callable[[], Map]:
     """A function that draws the frame's motion map, turned as it is displayed; zeros if the codec gave no vectors."""
     vectors, y, x = motion_vectors(frame), frame.height, frame.width
+    signs = orientation.signs if signed else None
 
     def draw() -> Map:
         if vectors is None:
             return np.zeros(orientation.size(*map_size(y, x)), np.float32)
-        drawn: Map = orientation.apply(draw_vectors(vectors, y, x))
+        drawn: Map = orientation.apply(draw_vectors(vectors, y, x, signs=signs))
         return drawn
 
     return draw

@@ -61,6 +61,12 @@ class Orientation:
             return 90 if flip_x else 270
         return 180 if self.flip_y else 0
 
+    @property
+    def signs(self) -> tuple[int, int]:
+        """What a stored step to the right and one down add to the displayed x + y: 1 or -1 each."""
+        x, y = -1 if self.flip_x else 1, -1 if self.flip_y else 1
+        return (y, x) if self.transpose else (x, y)
+
     def size(self, y: int, x: int) -> tuple[int, int]:
         """Displayed height and width of a stored frame, or the other way round."""
         return (x, y) if self.transpose else (y, x)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from vidskim.video.prepare import Preparation
 Map = npt.NDArray[np.float32]
 CELL = 8  # stored pixels; the smallest block codecs export
 REACH = 5  # native frames on each side that are summed
+SEARCH, SEARCH_STEP = 8, 2  # pixels a patch is sought each way, and between the places tried
 
 
 def map_size(y: int, x: int) -> tuple[int, int]:
@@ -23,8 +24,8 @@ def map_size(y: int, x: int) -> tuple[int, int]:
     return max(1, -(-y // CELL)), max(1, -(-x // CELL))
 
 
-def draw_vectors(vectors: np.ndarray, y: int, x: int) -> Map:
-    """Length of the motion in each cell, stored pixels per native frame: the mean over the blocks that cover it.
+def draw_vectors(vectors: np.ndarray, y: int, x: int, *, signs: tuple[int, int] | None = None) -> Map:
+    """The motion in each cell, stored pixels per native frame: the mean over the blocks that cover it.
 
     A block of a frame between two references may have two vectors; both count. Cells without vectors are 0.
 
@@ -32,13 +33,20 @@ def draw_vectors(vectors: np.ndarray, y: int, x: int) -> Map:
         vectors: structured array as the decoder exports it, with dst_x and dst_y at block centres.
         y: stored height.
         x: stored width.
+        signs: None draws the length of the motion; two signs draw signs[0] * right + signs[1] * down instead, so that
+            opposing motion cancels.
 
     Returns:
         float32 [my, mx].
     """
     rows, columns = map_size(y, x)
     size = rows * columns
-    length = np.hypot(vectors["motion_x"], vectors["motion_y"]) / np.maximum(vectors["motion_scale"], 1)
+    if signs is None:
+        amount = np.hypot(vectors["motion_x"], vectors["motion_y"])
+    else:  # vectors point to where a block came from, or with a later reference to where it goes
+        amount = signs[0] * vectors["motion_x"] + signs[1] * vectors["motion_y"]
+        amount = amount * np.sign(vectors["source"])
+    length = amount / np.maximum(vectors["motion_scale"], 1)
     width, height = vectors["w"].astype(np.int32), vectors["h"].astype(np.int32)
     # The middle of a block's first cell; a block of 16 pixels has a second one 8 further.
     left = vectors["dst_x"] - width // 2 + np.minimum(width, CELL) // 2
@@ -154,3 +162,25 @@ def pixel_difference(
     rows = change.view(-1, 3, grid, y // grid, x).sum(dim=3)
     cells = (rows * weight[:, None, None]).sum(dim=1).view(-1, grid, grid, x // grid).sum(dim=3)
     return cells.flatten(1)
+
+
+def compensated_difference(
+    frames: torch.Tensor, others: torch.Tensor, *, std: torch.Tensor, grid: int
+) -> torch.Tensor:
+    """What motion compensation leaves: each patch's least mean absolute difference to a place nearby.
+
+    Block matching on brightness, pixels in 0..1, over displacements of up to `SEARCH` pixels each way; beyond the
+    border the other frame repeats its edge. Arguments and result as `pixel_difference`.
+    """
+    y, x = frames.shape[-2:]
+    weight = (std.to(frames) / 3)[:, None, None]
+    grey, other = ((pixels * weight).sum(dim=1, keepdim=True) for pixels in (frames, others))
+    padded = torch.nn.functional.pad(other, (SEARCH,) * 4, mode="replicate")
+    steps = range(0, 2 * SEARCH + 1, SEARCH_STEP)
+    left = torch.full((len(frames), grid * grid), torch.inf, device=frames.device)
+    for down, right in product(steps, steps):
+        change = (grey - padded[..., down : down + y, right : right + x]).abs_()
+        # b 1 (gy p) (gx q) -> b gy gx
+        cells = change.view(-1, grid, y // grid, x).sum(dim=2).view(-1, grid, grid, x // grid).sum(dim=3)
+        left = torch.minimum(left, cells.flatten(1))
+    return left * (grid * grid / (y * x))

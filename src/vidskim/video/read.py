@@ -8,6 +8,7 @@ by packet, keeps what is good and counts what is bad.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def read_video(
     times_s: Sequence[float] | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    motion: bool | None = None,
+    motion: bool | Literal["signed"] | None = None,
     short_side: int | None = None,
     strict: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -51,8 +52,8 @@ def read_video(
         times_s: seconds on the file's own clock, never decreasing.
         start_s: leave out what is before this time on the file's clock. Not with `times_s`.
         end_s: leave out what is at or after this time. Not with `times_s`.
-        motion: True decodes every frame and gives motion maps if the codec has motion vectors; None gives them if
-            every frame is decoded anyway; False never.
+        motion: True decodes every frame and gives motion maps if the codec has motion vectors; "signed" too, and the
+            maps say which way (see `Clip`); None gives them if every frame is decoded anyway; False never.
         short_side: let the decoder's scaler (bicubic) make the shorter side this long; much faster than resizing
             later, and nearly equal. None keeps the stored resolution.
         strict: raise DamagedVideoError if anything was bad. Its attribute `clip` holds what was read.
@@ -82,7 +83,7 @@ def iter_video(
     times_s: Sequence[float] | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    motion: bool | None = None,
+    motion: bool | Literal["signed"] | None = None,
     short_side: int | None = None,
     strict: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -162,7 +163,7 @@ def _surely(job: Job, *, block: int) -> Iterator[Clip]:
     if last is not None and job.settings.request.times_s is None:
         rest = job.targets[job.targets > last]  # a lost frame was not given, so counting would be wrong
     if len(rest):
-        settings = replace(job.settings, motion=job.with_motion, threads=1)
+        settings = replace(job.settings, motion=job.with_motion and (job.settings.motion or True), threads=1)
         again = replace(_job(settings, job.index, rest, straight=True), given_until=last)
         yield from decode_clips(again, block=block)
 
@@ -185,7 +186,7 @@ def _plan(settings: Settings) -> Job:
 def _job(settings: Settings, index: Index, targets: Ticks, *, straight: bool) -> Job:
     codec, timeline = index.info.codec, index.timeline
     vectors = codec in MOTION_CODECS and settings.motion is not False
-    straight = straight or (vectors and settings.motion is True)
+    straight = straight or (vectors and bool(settings.motion))
     drops = codec in NONREF_CODECS
     plan = plan_packets(timeline, targets, drops_nonref=drops, min_skip=_MIN_SKIP, straight=straight)
     if vectors and plan.strategy == "straight":
