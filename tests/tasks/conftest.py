@@ -1,8 +1,9 @@
-"""A store whose frames are made by hand: each one is so near to a query."""
+"""A store whose frames are made by hand, each one so near to a query; and patches whose fates are made by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
 from vidskim.store.identity import Identity
 from vidskim.store.records import StoredVideo, Vectors, VideoRecord
+from vidskim.tasks.patch_state import PatchState
 
 FINGERPRINT = Fingerprint("vit", "0", {}, "full")
 
@@ -44,3 +46,19 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
     query = np.eye(4, dtype=np.float32)[0]
     return Shelf(Store.create(tmp_path / "store", fingerprint=FINGERPRINT, dimensions=4), query)
+
+
+@pytest.fixture(scope="session")
+def make_state() -> Callable[..., PatchState]:
+    """See `_make_state`."""
+    return _make_state
+
+
+def _make_state(
+    fates: Sequence[Sequence[int]], *, number: int = 0, kind: str = "P", **rest: Any
+) -> PatchState:
+    """A frame with these fates [gy, gx]; nothing is merged, what is reused leans on the I-frame before."""
+    grid = np.array(fates, np.int8)
+    slots, lean = np.full(grid.shape, -1), np.zeros(grid.shape, np.float32)
+    usual = {"time_s": number / 2, "slots": slots, "lean": lean, "change": 0.0}
+    return PatchState(number=number, kind=kind, fates=grid, **{**usual, **rest})

@@ -9,6 +9,7 @@ import typer
 from vidskim.cli.console import FAILED, note, print_document
 from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
+from vidskim.cli.explain import explain
 from vidskim.cli.extract import extract
 from vidskim.cli.ground import ground
 from vidskim.cli.index import index
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, synth, extract, index, search, ground):
+for verb in (doctor, prepare, demo, synth, extract, index, search, ground, explain):
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")

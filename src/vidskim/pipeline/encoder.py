@@ -225,11 +225,12 @@ class VideoEncoder:
         Yields:
             A video's key and the features of its next frames, in order within each video.
         """
-        for key, features, _ in self._engine().run(blocks):
+        for key, features, _ in self.trace_stream(blocks):
             yield key, features
 
-    def _engine(self) -> Engine:
-        return Engine(self.trunk, self.method, self.fingerprint)
+    def trace_stream(self, blocks: Iterable[Block]) -> Iterator[tuple[Hashable, Features, Trace]]:
+        """As `encode_stream`, with what was computed."""
+        return Engine(self.trunk, self.method, self.fingerprint).run(blocks)
 
     def _encode_one(self, parts: Iterable[Prepared], trace: bool) -> Features | tuple[Features, Trace]:
         size = self.trunk.config.image
@@ -240,7 +241,7 @@ class VideoEncoder:
                 yield Block(0, part, last=False)
             yield Block(0, nothing, last=True)
 
-        results = [(features, traced) for _, features, traced in self._engine().run(blocks())]
+        results = [(features, traced) for _, features, traced in self.trace_stream(blocks())]
         if not results:
             raise SettingsError("there are no frames to encode")
         features = Features.concatenate([features for features, _ in results])

@@ -1,4 +1,4 @@
-"""One video file of any length to Features, in bounded memory but for the vectors."""
+"""One video file of any length: read in bounded memory, and encoded."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,17 +30,35 @@ def encode_file(
         VideoError: it cannot be read.
         SettingsError: fps is out of range.
     """
+    blocks = read_blocks(path, encoder, fps=fps, read=read)
+    return Features.concatenate([features for _, features in encoder.encode_stream(blocks)])
 
+
+def read_blocks(
+    path: Path,
+    encoder: Encoder,
+    *,
+    fps: float | None,
+    read: Callable[..., Iterator[Clip]] = iter_video,
+) -> Iterator[Block]:
+    """A file's prepared frames, ready for `encode_stream`, under the key 0.
+
+    Args:
+        path: a local file.
+        encoder: what prepares them.
+        fps: frames per second to sample, None for every frame.
+        read: yields bounded clips of a file; `partial(iter_video, start_s=4)` reads a part.
+
+    Raises:
+        VideoError: it cannot be read.
+        SettingsError: fps is out of range.
+    """
     check_fps(fps)
-
-    def blocks() -> Iterator[Block]:
-        held: Prepared | None = None
-        for clip in read(path, fps=fps, max_bytes=CLIP_BYTES, **encoder.reading):
-            if held is not None:
-                yield Block(0, held, last=False)
-            held = encoder.prepare(clip)
-        if held is None:
-            raise NoFramesError("not one frame", path=str(path))
-        yield Block(0, held, last=True)
-
-    return Features.concatenate([features for _, features in encoder.encode_stream(blocks())])
+    held: Prepared | None = None
+    for clip in read(path, fps=fps, max_bytes=CLIP_BYTES, **encoder.reading):
+        if held is not None:
+            yield Block(0, held, last=False)
+        held = encoder.prepare(clip)
+    if held is None:
+        raise NoFramesError("not one frame", path=str(path))
+    yield Block(0, held, last=True)

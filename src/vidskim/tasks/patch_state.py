@@ -1,0 +1,147 @@
+"""What became of every patch of a frame: computed, reused, merged or dropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vidskim.methods.frames import FrameMethod
+from vidskim.methods.residual import Residual
+from vidskim.pipeline.features import Trace
+from vidskim.video.motion import pixel_difference
+
+FATES = ("computed", "reused", "merged", "dropped")
+COMPUTED, REUSED, MERGED, DROPPED = range(len(FATES))
+
+Fates = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class PatchState:
+    """What became of one frame's patches. Grids are [gy, gx], one place a patch.
+
+    Args:
+        number: of the frame among those sampled.
+        time_s: its timestamp.
+        kind: "I" or "P".
+        fates: COMPUTED, REUSED, MERGED or DROPPED, int8 [gy, gx].
+        slots: merged patches with the same number became one token, int64 [gy, gx]; -1 for the others.
+        lean: weight of the I-frame after in what a reused patch offers, the rest being the weight of the I-frame
+            before; float32 [gy, gx] in 0..1, nan for the others.
+        change: mean absolute difference of the pixels to the frame before, pixels in 0..1; 0 for the first frame.
+    """
+
+    number: int
+    time_s: float
+    kind: str
+    fates: Fates
+    slots: npt.NDArray[np.int64]
+    lean: npt.NDArray[np.float32]
+    change: float
+
+    def count(self, fate: int) -> int:
+        """Patches with this fate."""
+        return int((self.fates == fate).sum())
+
+    @property
+    def regions(self) -> int:
+        """Tokens that the merged patches became."""
+        return len(np.unique(self.slots[self.fates == MERGED]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: which frame, and how many patches of each fate."""
+        counts = {name: self.count(fate) for fate, name in enumerate(FATES)}
+        return {
+            "number": self.number,
+            "time_s": self.time_s,
+            "kind": self.kind,
+            **counts,
+            "regions": self.regions,
+            "change": self.change,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Consecutive frames of a video that were encoded together, after the frame before them.
+
+    Args:
+        pixels: prepared [t, 3, y, x].
+        times_s: float64 [t].
+        kinds: "I" or "P" [t].
+        first: number of frame 0 among those sampled.
+        led: whether frame 0 is the frame before; without it the stretch begins the video.
+    """
+
+    pixels: Tensor
+    times_s: npt.NDArray[np.float64]
+    kinds: npt.NDArray[np.str_]
+    first: int
+    led: bool
+
+
+def read_states(
+    stretch: Stretch, trace: Trace, method: FrameMethod, *, std: Sequence[float], grid: int
+) -> list[PatchState]:
+    """What became of the patches of a stretch.
+
+    Args:
+        stretch: the frames.
+        trace: of its P-frames.
+        method: what made the trace; it decides what becomes of patches that are not computed.
+        std: the preparation's standard deviation [3].
+        grid: patches along one side.
+
+    Returns:
+        One state a frame, without the frame before.
+    """
+    change = _difference(stretch.pixels[1:], stretch.pixels[:-1], std, grid).mean(dim=1).tolist()
+    leans = _leans(stretch, method, std, grid)
+    kept = dict(zip(trace.frames.tolist(), trace.kept, strict=True))
+    other = DROPPED if isinstance(method, Residual) else REUSED
+    states = []
+    for place in range(int(stretch.led), len(stretch.kinds)):
+        number, kind = stretch.first + place, str(stretch.kinds[place])
+        fates = np.full(grid * grid, COMPUTED if kind == "I" else other, dtype=np.int8)
+        if kind == "P":
+            fates[kept[number][kept[number] >= 0].numpy()] = COMPUTED
+        state = PatchState(
+            number=number,
+            time_s=float(stretch.times_s[place]),
+            kind=kind,
+            fates=fates.reshape(grid, grid),
+            slots=np.full((grid, grid), -1, dtype=np.int64),
+            lean=np.where(fates == REUSED, leans[place], np.float32(np.nan)).reshape(grid, grid),
+            change=([0.0, *change])[place],
+        )
+        states.append(state)
+    return states
+
+
+def _leans(stretch: Stretch, method: FrameMethod, std: Sequence[float], grid: int) -> npt.NDArray[np.float32]:
+    """Weight of the I-frame after each frame [t, n]: by the patch's change where the method blends so, else by time.
+
+    Rows of I-frames mean nothing.
+    """
+    frames = len(stretch.kinds)
+    if not method.lookahead:
+        return np.zeros((frames, grid * grid), np.float32)
+    anchors = np.flatnonzero(stretch.kinds == "I")
+    place = np.searchsorted(anchors, np.arange(frames), side="right") - 1
+    previous, following = anchors[place], anchors[np.minimum(place + 1, len(anchors) - 1)]
+    if method.records:
+        before = _difference(stretch.pixels, stretch.pixels[previous], std, grid)
+        after = _difference(stretch.pixels, stretch.pixels[following], std, grid)
+        tiny = torch.finfo(before.dtype).tiny  # a patch that equals both leans on both
+        return ((before + tiny) / (before + after + 2 * tiny)).numpy()
+    start, stop = stretch.times_s[previous], stretch.times_s[following]
+    by_time = (stretch.times_s - start) / np.where(stop > start, stop - start, 1.0)
+    return np.repeat(by_time[:, None].astype(np.float32), grid * grid, axis=1)
+
+
+def _difference(frames: Tensor, others: Tensor, std: Sequence[float], grid: int) -> Tensor:
+    return pixel_difference(frames, others, std=torch.tensor(std), grid=grid)

@@ -1,0 +1,92 @@
+"""vidskim explain, end to end."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from vidskim.cli.main import main
+from vidskim.pipeline.load import load_model
+from vidskim.video.read import read_video
+
+Verb = Any  # see conftest
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "absent"),
+    [
+        ((), {"method": "reuse"}, ("merged", "dropped")),
+        (
+            ("--method", "residual", "--keep", "0.3"),
+            {"method": "residual", "keep": 0.3},
+            ("merged", "reused"),
+        ),
+        (("--interleave", "3", "--threshold", "0.05"), {"interleave": 3, "threshold": 0.05}, ("dropped",)),
+        (("--method", "full", "--frames", "3"), {"method": "full"}, ("reused", "dropped")),
+    ],
+)
+def test_a_picture_is_drawn_and_the_numbers_are_told(
+    rendered: Path,
+    tmp_path: Path,
+    verb: Verb,
+    options: tuple[str, ...],
+    settings: dict[str, Any],
+    absent: tuple[str, ...],
+) -> None:
+    video, out = rendered / "v2.mp4", tmp_path / "picture.png"
+    code, document, err = verb("explain", video, "--out", out, *options)
+    assert (code, err) == (0, "")
+    features = load_model("demo", **{"method": "reuse", **settings}).encode(read_video(video, fps=3.0))
+    assert [frame["kind"] for frame in document["frames"]] == features.kinds.tolist()
+    assert [frame["time_s"] for frame in document["frames"]] == features.times_s.tolist()
+    assert document["macs"] == features.macs
+    assert document["method"].startswith(settings.get("method", "reuse"))
+    assert sum(document["patches"].values()) == 49 * len(features)
+    assert all(document["patches"][fate] == 0 for fate in absent)
+    assert (document["video"], document["out"]) == (str(video), str(out))
+    with Image.open(out) as image:
+        assert image.width >= 700
+
+
+def test_a_video_is_drawn_of_a_part(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, out = str(rendered / "v1.mp4"), tmp_path / "explained.mp4"
+    with pytest.raises(SystemExit) as exit_info:
+        main(["explain", video, "--out", str(out), "--start", "1", "--duration", "2", "--fps", "0"])
+    lines = capsys.readouterr().out.splitlines()
+    assert exit_info.value.code == 0
+    assert lines[0].startswith("12 frames, 5 I + 7 P; ")
+    assert lines[1] == f"drawn to {out}"
+    assert len(read_video(out)) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gone.mp4"], 1, "gone.mp4"),
+        (["gone.mp4", "--out", "x.gif"], 2, "--out ends in .png or .mp4, received 'x.gif'"),
+        (["gone.mp4", "--duration", "0"], 2, "--duration must be above 0 seconds, received 0.0"),
+        (["gone.mp4", "--frames", "0"], 2, "--frames"),
+        (["gone.mp4", "--method", "reus"], 2, "Did you mean 'reuse'?"),
+        (["{video}", "--start", "100"], 1, "no frames between start_s 100"),
+        (["{video}", "--fps", "-2"], 2, "fps must be above 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    rendered: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: Verb,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, document, _ = verb(
+        "explain", *(argument.format(video=rendered / "v0.mp4") for argument in arguments)
+    )
+    assert found == code
+    assert message in document["error"]["message"]
+    assert not list(tmp_path.iterdir())
