@@ -7,6 +7,7 @@ import typer
 
 from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, progress_line, run_verb, speed_lines
 from vidskim.cli.model_options import (
+    METHOD_HELP,
     MODEL_HELP,
     Config,
     Device,
@@ -14,10 +15,10 @@ from vidskim.cli.model_options import (
     Fps,
     Interleave,
     Keep,
-    Method,
     ModelChoice,
     Scaler,
     Setting,
+    SettingsFile,
     Threshold,
     read_pairs,
 )
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from vidskim.pipeline.ledger import ExtractReport
     from vidskim.pipeline.resume import Agenda
 
+METHOD = "full"
+MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
+
 
 def extract(
     context: typer.Context,
@@ -36,11 +40,12 @@ def extract(
     *,
     out: Annotated[Path, typer.Option(help="Folder for feature files, manifest and failures.")],
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
-    method: Method = "full",
+    method: MethodOrNone = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
     setting: Setting = None,
+    settings: SettingsFile = None,
     config: Config = None,
     fps: Fps = 3.0,
     format: Annotated[str, typer.Option(help="safetensors or npy.")] = "safetensors",
@@ -54,9 +59,8 @@ def extract(
 ) -> None:
     """Encode videos: one feature file each, with true timestamps.
 
-    Run it again after a crash or Ctrl-C: finished videos are skipped.
-
-    A bad video is noted in failures.jsonl and never stops the rest.
+    Run it again after a crash or Ctrl-C: finished videos are skipped. A bad video is noted in failures.jsonl and never
+    stops the rest.
 
     Examples:
 
@@ -71,19 +75,19 @@ def extract(
         from vidskim.pipeline.sources import list_videos, root_of
 
         listed = list_videos(videos)
-        encoder = ModelChoice(
+        choice = ModelChoice(
             source=model,
-            method=method,
+            method=method or METHOD,
             settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,
             dtype=dtype,
-        ).load()
+        ).calibrated(settings, method=method, fps=fps or None)
         options: dict[str, Any] = {"fps": fps or None, "format": format, "overwrite": overwrite}
         options["root"] = root_of(videos, listed)
         try:
-            return (_dry_run if dry_run else _run)(listed[:limit], out, encoder, options, as_json)
+            return (_dry_run if dry_run else _run)(listed[:limit], out, choice.load(), options, as_json)
         except FingerprintError as error:
             flag = "--overwrite" if error.remedy == "overwrite" else None
             commands = remedy_lines(context.obj, option="--out", place=out, replace=flag)

@@ -9,6 +9,7 @@ import typer
 
 from vidskim.cli.console import JsonOption, Outcome, note, run_verb, time_text
 from vidskim.cli.model_options import (
+    METHOD_HELP,
     Config,
     Device,
     Dtype,
@@ -39,9 +40,7 @@ StorePlace = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="demo, a Hub id, a folder or a file. Default demo, or the store's.")
 ]
-MethodOrNone = Annotated[
-    str | None, typer.Option(help=f"full, copy, interpolate, residual or reuse. Default {METHOD}.")
-]
+MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
 FpsOrNone = Annotated[
     float | None,
     typer.Option(help=f"Frames per second to sample; 0 for every frame. Default {FPS:g}, or the store's."),

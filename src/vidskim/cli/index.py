@@ -18,6 +18,7 @@ from vidskim.cli.console import (
     speed_lines,
 )
 from vidskim.cli.model_options import (
+    METHOD_HELP,
     MODEL_HELP,
     Config,
     Device,
@@ -25,10 +26,10 @@ from vidskim.cli.model_options import (
     Fps,
     Interleave,
     Keep,
-    Method,
     ModelChoice,
     Scaler,
     Setting,
+    SettingsFile,
     StoreOption,
     Threshold,
     read_pairs,
@@ -47,6 +48,8 @@ BUNDLED = (
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Let --reindex drop vectors of videos that are not there now.")
 ]
+METHOD = "reuse"
+MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
 NAMED = 5  # videos named on stderr before "and so many more"
 
 
@@ -56,11 +59,12 @@ def index(
     *,
     store: StoreOption = "vidskim-store",
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "demo",
-    method: Method = "reuse",
+    method: MethodOrNone = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
     setting: Setting = None,
+    settings: SettingsFile = None,
     config: Config = None,
     fps: Fps = 3.0,
     device: Device = "auto",
@@ -92,13 +96,13 @@ def index(
     def body() -> Outcome:
         choice = ModelChoice(
             source=model,
-            method=method,
+            method=method or METHOD,
             settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,
             dtype=dtype,
-        )
+        ).calibrated(settings, method=method, fps=fps or None)
         try:
             return _index(videos, store, choice, fps=fps or None, reindex=reindex, yes=yes, quiet=as_json)
         except FingerprintError as error:

@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidskim.cli.console import note
 from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
+    from vidskim.pipeline.calibration import Calibration
     from vidskim.pipeline.encoder import VideoEncoder
 
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
 MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
-Method = Annotated[str, typer.Option(help="full, copy, interpolate, residual or reuse.")]
+METHOD_HELP = "full, copy, interpolate, residual or reuse."
+
 Interleave = Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")]
 Keep = Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame. Default 0.15.")]
 Threshold = Annotated[
@@ -28,6 +32,10 @@ Setting = Annotated[
         help="select (auto, motion, motion-signed, residuals, difference, random, uniform, center or "
         "center-released), anchors or seed of the method: name=value.",
     ),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="Method and settings from a file that `vidskim calibrate` wrote."),
 ]
 Config = Annotated[
     list[str] | None, typer.Option(help="What a bare state dict cannot tell, such as heads=3: name=value.")
@@ -50,6 +58,7 @@ class ModelChoice:
         scaler: what resizes frames.
         device: where to compute.
         dtype: in what.
+        calibration: what `method` and `settings` were taken from, if a settings file was given.
     """
 
     source: str
@@ -59,12 +68,45 @@ class ModelChoice:
     scaler: str = "pillow"
     device: str = "auto"
     dtype: str = "auto"
+    calibration: "Calibration | None" = None
+
+    def calibrated(self, file: Path | None, *, method: str | None, fps: float | None) -> "ModelChoice":
+        """The same with the method and the settings of a settings file, if there is one.
+
+        Args:
+            file: as `vidskim calibrate` wrote it; None leaves all as it is.
+            method: the one asked for by name, if any.
+            fps: frames per second that will be sampled, None for every frame.
+
+        Raises:
+            SettingsError: a method or a setting is asked for as well, or the file is not such a file.
+        """
+        if file is None:
+            return self
+        names = [*(["--method"] if method else []), *self.settings]
+        if names:
+            raise SettingsError(
+                f"with --settings the method and its settings are those of {file}; leave out {', '.join(names)}"
+            )
+        from vidskim.pipeline.calibration import read_calibration
+
+        calibration = read_calibration(file)
+        if calibration.fps != fps:
+            there, here = (f"{rate:g} frames/s" if rate else "every frame" for rate in (calibration.fps, fps))
+            note(f"{file} was measured on {there}, and this run samples {here}: expect other losses and cost")
+        return replace(
+            self, method=calibration.method, settings=calibration.settings, calibration=calibration
+        )
 
     def load(self) -> "VideoEncoder":
-        """The encoder."""
+        """The encoder.
+
+        Raises:
+            SettingsError: the settings file was made for another model.
+        """
         from vidskim.pipeline.load import load_model
 
-        return load_model(
+        encoder = load_model(
             self.source,
             method=self.method,
             device=self.device,
@@ -73,6 +115,9 @@ class ModelChoice:
             scaler=self.scaler,
             **self.settings,
         )
+        if self.calibration is not None:
+            self.calibration.require(encoder.fingerprint)
+        return encoder
 
     def origin(self) -> dict[str, Any]:
         """How to get the same extractor again, from any folder: arguments of `load_model`."""
