@@ -14,9 +14,11 @@ from vidskim.evaluate.metrics import (
     interval_iou,
     mean_interval_iou,
     median_rank,
+    rank_correlation,
     rank_of_truth,
     recall_at,
     recall_at_rank,
+    top_overlap,
 )
 
 SECONDS = st.floats(-100, 100, allow_subnormal=False)
@@ -156,3 +158,42 @@ def test_wrong_ranks_are_named() -> None:
         recall_at_rank([1, 0], k=1)
     with pytest.raises(SettingsError, match="k must be 1 or more, received 0"):
         recall_at_rank([1], k=0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rho"),
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 400], 1.0),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
+        ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),  # 1 - 6 * 4 / (5 * 24)
+        ([1, 1, 2], [5, 5, 9], 1.0),
+        ([1, 2, 3], [1, 1, 2], 3**0.5 / 2),  # ranks 0.5, 0.5, 2
+    ],
+)
+def test_rank_correlation_by_hand(a: list[float], b: list[float], rho: float) -> None:
+    assert rank_correlation(a, b) == pytest.approx(rho)
+    assert rank_correlation(b, a) == pytest.approx(rho)
+
+
+def test_rank_correlation_of_what_does_not_differ_is_nan() -> None:
+    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
+    assert np.isnan(rank_correlation([1], [2]))
+
+
+def test_top_overlap_by_hand() -> None:
+    a, b = np.arange(20.0), np.arange(20.0)
+    assert top_overlap(a, b, share=0.1) == 1.0
+    b[19] = -1  # of 18 and 19, the best two, 18 is left
+    assert top_overlap(a, b, share=0.1) == 0.5
+    assert top_overlap(a, -a, share=0.5) == 0.0
+    assert top_overlap([1, 2], [1, 2], share=0.1) == 1.0
+    assert top_overlap([3, 3, 3, 1], [1, 3, 3, 3], share=0.5) == 0.5  # items 0, 1 and 1, 2
+
+
+def test_scores_that_do_not_pair_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"two scores of the same items, .*received \[3\] and \[2\]"):
+        rank_correlation([1, 2, 3], [1, 2])
+    with pytest.raises(SettingsError, match=r"received \[0\] and \[0\]"):
+        top_overlap([], [], share=0.1)
+    with pytest.raises(SettingsError, match="above 0 and at most 1, received 10"):
+        top_overlap([1, 2], [1, 2], share=10)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vidskim.errors import NoFramesError, SettingsError, VideoTooLargeError
 from vidskim.video.guard import Limits
-from vidskim.video.read import iter_video, probe, read_video
+from vidskim.video.read import frame_times, iter_video, probe, read_video
 
 Make = Callable[..., np.ndarray]
 Write = Callable[..., Path]
@@ -60,6 +60,7 @@ def test_every_way_of_decoding_gives_the_same_frames(
         clip = read_video(path, fps)
         chosen = np.unique(expected(every.times_s, np.arange(every.times_s[0], end - 1e-6, 1 / fps)))
         np.testing.assert_array_equal(clip.times_s, every.times_s[chosen])
+        np.testing.assert_array_equal(clip.times_s, frame_times(path, fps))
         np.testing.assert_array_equal(clip.frames, every.frames[chosen])
     part = read_video(path, start_s=every.times_s[0] + 2.5)
     np.testing.assert_array_equal(part.frames, every.frames[-len(part) :])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vidskim.cli.calibrate import calibrate
 from vidskim.cli.console import FAILED, note, print_document
 from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, synth, extract, index, search, ground, explain):
+for verb in (doctor, prepare, demo, synth, extract, index, search, ground, explain, calibrate):
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from vidskim.errors import SettingsError
 from vidskim.pipeline.features import Features
@@ -30,15 +31,25 @@ class Fidelity:
     worst: float
 
 
-def compare(full: Features, other: Features) -> Fidelity:
-    """A method's features against the full encoder's on the same frames.
+def cosines_to(full: Features, other: Features) -> npt.NDArray[np.float32]:
+    """Cosine of each frame's feature to the full encoder's, [t].
 
     Raises:
         SettingsError: the frames differ.
     """
     if not np.array_equal(full.times_s, other.times_s):
         raise SettingsError(f"the two have other frames: {len(full)} and {len(other)}")
-    cosines = (full.vectors * other.vectors).sum(dim=1).numpy()
+    cosines: npt.NDArray[np.float32] = (full.vectors * other.vectors).sum(dim=1).numpy()
+    return cosines
+
+
+def compare(full: Features, other: Features) -> Fidelity:
+    """A method's features against the full encoder's on the same frames.
+
+    Raises:
+        SettingsError: the frames differ.
+    """
+    cosines = cosines_to(full, other)
     between = cosines[other.kinds == "P"]
     return Fidelity(
         share=other.macs / full.macs,

@@ -130,6 +130,62 @@ def median_rank(ranks: npt.ArrayLike) -> float:
     return float(np.median(_ranks(ranks)))
 
 
+def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Whether two scores put the same items in the same order: Spearman's rho, -1 to 1.
+
+    Args:
+        a: one score of each item, [n]; equal scores share the mean of their ranks.
+        b: the other, [n].
+
+    Returns:
+        The correlation of the ranks; nan if all items of either score the same.
+
+    Raises:
+        SettingsError: shapes do not fit.
+    """
+    first, second = (_mean_ranks(scores) for scores in _paired(a, b))
+    first, second = first - first.mean(), second - second.mean()
+    spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / spread if spread else float("nan")
+
+
+def top_overlap(a: npt.ArrayLike, b: npt.ArrayLike, *, share: float) -> float:
+    """Share of one score's best items that are among the other's best, 0 to 1.
+
+    Args:
+        a: one score of each item, [n], n at least 1; of equal scores the earlier item is better.
+        b: the other, [n].
+        share: of the items that count as the best, above 0 and at most 1; at least one item does.
+
+    Raises:
+        SettingsError: shapes do not fit, or `share` is out of range.
+    """
+    if not 0 < share <= 1:
+        raise SettingsError(f"share is of all items, above 0 and at most 1, received {share}")
+    pair = _paired(a, b)
+    count = max(1, round(share * len(pair[0])))
+    best = [set(np.argsort(-scores, kind="stable")[:count].tolist()) for scores in pair]
+    return len(best[0] & best[1]) / count
+
+
+def _paired(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Floats, Floats]:
+    first, second = (np.asarray(scores, dtype=np.float64) for scores in (a, b))
+    if first.ndim != 1 or not len(first) or first.shape != second.shape:
+        shapes = f"{list(first.shape)} and {list(second.shape)}"
+        raise SettingsError(
+            f"expected two scores of the same items, [n] with n at least 1, received {shapes}"
+        )
+    return first, second
+
+
+def _mean_ranks(scores: Floats) -> Floats:
+    """Ranks from 0, equal scores in the middle of theirs."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: Floats = (ends - (counts + 1) / 2)[place]
+    return ranks
+
+
 def _iou(a: Floats, b: Floats) -> Floats:
     """IoU of stretches [..., 2] that broadcast against each other."""
     shared = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from vidskim.errors import DamagedVideoError, NoFramesError, SettingsError
 from vidskim.video.assembly import Job, Settings, decode_clips
@@ -111,6 +112,30 @@ def iter_video(
         os.fspath(path), request, motion, short_side, strict, max_bytes, limits or Limits(), threads
     )
     return _iterate(settings, block)
+
+
+def frame_times(
+    path: str | os.PathLike[str], fps: float | None = None, *, limits: Limits | None = None
+) -> npt.NDArray[np.float64]:
+    """The times of the frames that `read_video` gives, without decoding them.
+
+    Args:
+        path: a local file.
+        fps: frames per second; None for every frame.
+        limits: caps on frame size, number of frames and duration; None for `Limits()`.
+
+    Returns:
+        Seconds on the file's own clock, float64 [t]; any of them can be asked for as `times_s`. Damage may cost some.
+
+    Raises:
+        VideoError: as `read_video`, so far as packets show it.
+        SettingsError: fps is out of range.
+    """
+    request = Request(fps, None, None, None)
+    job = _plan(
+        Settings(os.fspath(path), request, False, None, False, DEFAULT_MAX_BYTES, limits or Limits(), 1)
+    )
+    return job.targets.astype(np.float64) * job.index.timeline.tick_s
 
 
 def probe(path: str | os.PathLike[str], *, limits: Limits | None = None) -> VideoInfo:
