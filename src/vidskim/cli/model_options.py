@@ -20,6 +20,7 @@ MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
 METHOD_HELP = "full, copy, interpolate, residual or reuse."
 
+Method = Annotated[str, typer.Option(help=METHOD_HELP)]
 Interleave = Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")]
 Keep = Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame. Default 0.15.")]
 Threshold = Annotated[
