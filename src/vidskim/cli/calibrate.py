@@ -48,9 +48,9 @@ def calibrate(
 ) -> None:
     """Measure on your own videos what cheaper methods lose, and choose the best setting within a budget.
 
-    Compares with the full encoder: features (cosine), the order in which text queries put the frames, multiply-
-    accumulates, encoder time. Writes OUT/calibration.json for `--settings` of `extract` and `index`, table.txt,
-    table.csv and pareto.png.
+    Against the full encoder: cosine of features, order of frames under text queries, multiply-accumulates, time.
+
+    Writes into OUT: calibration.json for --settings of extract and index, table.txt, table.csv, pareto.png.
 
     Examples:
 
