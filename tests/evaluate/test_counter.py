@@ -15,7 +15,16 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
     "full": [{}],
     "copy": [{}],
     "interpolate": [{"interleave": 3}],
-    "residual": [{}, {"keep": 0.5, "select": "center"}],
+    "merge": [{"r": 3}, {"r": 0}],
+    "residual": [
+        {},
+        {"keep": 0.5, "select": "center"},
+        {"token": False},
+        {"r": 3},
+        {"r": 3, "token": False},
+        {"resolution": 16},
+        {"resolution": 24, "r": 2},
+    ],
     "reuse": [{}, {"anchors": "previous"}, {"threshold": 0.2}],
 }
 

@@ -41,6 +41,24 @@ def test_the_authors_features_are_reproduced(expected: dict[str, torch.Tensor], 
     assert features.kinds.tolist() == ["I", "P", "P"]
 
 
+def test_both_groups_of_the_authors_video_are_reproduced(expected: dict[str, torch.Tensor]) -> None:
+    """Every tensor of the fixture but its weights: pixels, motion, kept patches, I-features, features."""
+    second = load_file(FIXTURES / "residualvit_second_group.safetensors")
+    model = vidskim.load_model(
+        FIXTURES / "residualvit_weights.safetensors", method="residual", config=CONFIG, dtype="float32"
+    )
+    pixels, motion, output, kept = (
+        torch.cat([expected[name], second[name]]) for name in ("pixels", "motion", "output", "kept")
+    )
+    features, trace = model.encode_pixels(pixels, motion, trace=True)
+    torch.testing.assert_close(features.vectors, output, atol=1e-5, rtol=0)
+    torch.testing.assert_close(features.vectors[[0, 3]], second["i_features"], atol=1e-5, rtol=0)
+    assert torch.equal(trace.kept, kept)
+    assert "".join(features.kinds) == "IPPIPP"
+    signed = model.with_method("residual", select="motion-signed").encode_pixels(pixels, motion)
+    assert torch.equal(signed.vectors, features.vectors)  # maps that are handed in are used as they are
+
+
 def test_random_dropping_draws_as_the_authors_do(expected: dict[str, torch.Tensor]) -> None:
     drawn = top(random_scores(12, 49, torch.Generator().manual_seed(3)), 7)
     assert torch.equal(drawn, expected["random_kept"])

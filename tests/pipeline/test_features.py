@@ -51,3 +51,13 @@ def test_traces_of_different_widths_are_padded() -> None:
     assert joined.kept.tolist() == [[4, -1], [5, 6]]
     assert joined.scores is not None
     assert Trace.concatenate([]).kept.shape == (0, 0)
+    assert joined.slots is None
+
+
+def test_traces_of_merging_are_joined() -> None:
+    one, two = (
+        Trace(torch.tensor([n]), torch.arange(4)[None], None, torch.full((1, 3, 4), n)) for n in (1, 2)
+    )
+    slots = Trace.concatenate([one, two]).slots
+    assert slots is not None
+    assert slots[:, 0, 0].tolist() == [1, 2]

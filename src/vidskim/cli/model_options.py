@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
 MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
-METHOD_HELP = "full, copy, interpolate, residual or reuse."
+METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 
 Method = Annotated[str, typer.Option(help=METHOD_HELP)]
 Interleave = Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")]
@@ -31,7 +31,8 @@ Setting = Annotated[
     typer.Option(
         "--set",
         help="select (auto, motion, motion-signed, residuals, difference, random, uniform, center or "
-        "center-released), anchors or seed of the method: name=value.",
+        "center-released), anchors, r (tokens merged in each block), resolution, token, student or seed of the "
+        "method: name=value.",
     ),
 ]
 SettingsFile = Annotated[

@@ -17,6 +17,7 @@ from torch import Tensor
 from vidskim.methods.layout import Anchor, Layout, Segment, lay_out
 from vidskim.models.cost import vit_macs
 from vidskim.models.reduction import Reduction
+from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer, unit
 
 # Token rows that go through the trunk together: the largest activation then stays in a CPU's last-level cache.
@@ -57,11 +58,13 @@ class Between:
         vectors: [p, d], normalised.
         kept: patches recomputed, int64 [p, k], padded with -1 where counts vary; None where nothing is recomputed.
         scores: what they were chosen by, float32 [p, n], or None.
+        slots: where tokens are merged, the slot of each patch after each block, int64 [p, layers, patches].
     """
 
     vectors: Tensor
     kept: Tensor | None = None
     scores: Tensor | None = None
+    slots: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Encoded:
         anchor_frames: True for I-frames, bool [t].
         macs: spent on this segment's frames, carried ones apart.
         closing: what the last frame leaves behind, if the segment continues and the method looks ahead.
-        kept, scores: rows for this segment's P-frames, as in `Between`.
+        kept, scores, slots: rows for this segment's P-frames, as in `Between`.
     """
 
     vectors: Tensor
@@ -82,6 +85,7 @@ class Encoded:
     closing: Anchor | None
     kept: Tensor | None
     scores: Tensor | None
+    slots: Tensor | None = None
 
 
 class Record(Reduction):
@@ -118,6 +122,19 @@ class FrameMethod:
     def uses_motion(self) -> bool:
         """Whether the motion of a clip makes a difference."""
         return False
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that are not in force beside the others, and no part of a fingerprint."""
+        return ()
+
+    def between(self, config: VitConfig) -> VitConfig:
+        """What P-frames are encoded with, where I-frames are with `config`.
+
+        Raises:
+            SettingsError: the settings do not suit the model.
+        """
+        return config
 
     def encode(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Encoded]:
         """Encode a batch of segments, I-frames in one pass and P-frames in another.
@@ -182,13 +199,16 @@ class FrameMethod:
             mine = layout.segment == number
             kept = None if between is None or between.kept is None else between.kept[mine]
             scores = None if between is None or between.scores is None else between.scores[mine]
+            slots = None if between is None or between.slots is None else between.slots[mine]
             own_anchors = int(is_anchor[base:stop].sum()) - (segment.carried is not None)
             groups = len(set(layout.previous[mine].tolist()))
             macs = own_anchors * vit_macs(trunk.config) + self.macs_between(trunk, kept, groups)
             closing = None
             if self.lookahead and segment.continues:
                 closing = self._closing(anchors, row=int((layout.anchors == stop - 1).nonzero()[0, 0]))
-            encoded.append(Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores))
+            encoded.append(
+                Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores, slots)
+            )
             base = stop
         return encoded
 

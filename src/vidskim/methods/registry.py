@@ -9,12 +9,13 @@ import torch
 from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.methods.baseline import Copy, Full, Interpolate
 from vidskim.methods.frames import FrameMethod
-from vidskim.methods.residual import Residual, ResidualTokenizer
+from vidskim.methods.merge import Merging
+from vidskim.methods.residual import Residual, ResidualTokenizer, Student
 from vidskim.methods.reuse import Reuse
 from vidskim.models.weights import hash_weights
 
 METHODS: dict[str, type[FrameMethod]] = {
-    method.name: method for method in (Full, Copy, Interpolate, Residual, Reuse)
+    method.name: method for method in (Full, Copy, Interpolate, Merging, Residual, Reuse)
 }
 _TYPES: dict[str, tuple[type, ...]] = {
     "interleave": (int,),
@@ -23,6 +24,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "select": (str,),
     "anchors": (str,),
     "seed": (int, type(None)),
+    "r": (int, type(None)),
+    "resolution": (int, type(None)),
+    "token": (bool,),
 }
 
 
@@ -43,7 +47,7 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     Args:
         name: one of `METHODS`.
         settings: by name; what is missing takes its default.
-        parts: what the model provides: "std" and "tokenizer"; each method takes those it has.
+        parts: what the model provides: "std", "tokenizer" and "student"; each method takes those it has.
 
     Raises:
         SettingsError: unknown method or setting, or a value of the wrong type or range.
@@ -52,7 +56,7 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     for key, value in settings.items():
         if key not in allowed:
             raise _unknown_setting(name, key, allowed)
-        if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+        if not isinstance(value, _TYPES[key]) or (isinstance(value, bool) and bool not in _TYPES[key]):
             expected = " or ".join(kind.__name__ for kind in _TYPES[key])
             raise SettingsError(f"{key} is {expected}; received {value!r}")
     if settings.get("threshold") is not None and "keep" in settings:
@@ -60,6 +64,14 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
             f"give keep (a fixed share) or threshold (a share that follows the change), not both; "
             f"received keep={settings['keep']} and threshold={settings['threshold']}"
         )
+    if settings.get("r") is not None and (given := settings.keys() & {"keep", "threshold"}):
+        chosen = " and ".join(f"{key}={settings[key]}" for key in sorted(given))
+        raise SettingsError(
+            f"give r (tokens merged in each block) or keep or threshold (patches that are kept), not both; "
+            f"received r={settings['r']} and {chosen}"
+        )
+    if settings.get("resolution") is not None and not settings.keys() & {"keep", "threshold"}:
+        settings = {**settings, "keep": 1.0}  # a smaller frame is few patches already
     interleave = settings.get("interleave", 1)
     if isinstance(interleave, int) and interleave < 1:
         raise SettingsError(
@@ -87,6 +99,7 @@ def make_method(
     *,
     std: Sequence[float],
     tokenizer: ResidualTokenizer | None,
+    student: Student | None = None,
     model: str,
 ) -> FrameMethod:
     """A method for a model.
@@ -96,26 +109,31 @@ def make_method(
         settings: by name; what is missing takes its default.
         std: the preparation's standard deviation [3].
         tokenizer: the model's residual tokenizer, or None.
+        student: another tower for the P-frames of "residual", or None.
         model: its description, for the error.
 
     Raises:
         SettingsError: unknown method or setting, or a value of the wrong type or range.
         CheckpointError: "residual" without a tokenizer.
     """
-    if name == Residual.name and tokenizer is None:
+    if name == Residual.name and tokenizer is None and settings.get("token") is not False:
+        tower = model if student is None else student.model
         raise CheckpointError(
-            f"{model} has no residual tokenizer, which method='residual' needs. Distil one with "
+            f"{tower} has no residual tokenizer, which method='residual' needs. Distil one with "
             "`vidskim train distill --model MODEL --out FOLDER` and pass load_model(..., residual_tokenizer=FILE), "
-            "or use method='reuse', which needs no training"
+            "or use method='reuse', which needs no training (token=False leaves the token out)"
         )
-    return build_method(name, settings, {"std": torch.tensor(std), "tokenizer": tokenizer})
+    return build_method(
+        name, settings, {"std": torch.tensor(std), "tokenizer": tokenizer, "student": student}
+    )
 
 
 def method_settings(method: FrameMethod) -> dict[str, object]:
-    """What a method was built with, for a fingerprint: its settings and the hash of its trained part."""
-    settings = {name: getattr(method, name) for name in setting_fields(method.name)}
-    if settings.get("threshold") is not None:
-        del settings["keep"]  # not in force
-    if isinstance(method, Residual):
+    """What a method was built with, for a fingerprint: settings in force and the hashes of its trained parts."""
+    named = (name for name in setting_fields(method.name) if name not in method.idle)
+    settings = {name: getattr(method, name) for name in named}
+    if isinstance(method, Residual) and method.token and method.tokenizer is not None:
         settings["tokenizer"] = hash_weights(method.tokenizer.state_dict())
+    if isinstance(method, Residual) and method.student is not None:
+        settings["student"] = f"{method.student.model}, weights {method.student.weights}"
     return settings

@@ -3,20 +3,24 @@
 Source: Soldan et al., ResidualViT, ICCV 2025.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import safetensors
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidskim.errors import CheckpointError
-from vidskim.methods.choose import patch_difference
-from vidskim.methods.frames import Batch, Between
+from vidskim.errors import CheckpointError, SettingsError
+from vidskim.methods.choose import MOVING, Budget, patch_difference
+from vidskim.methods.frames import Batch, Between, as_index
+from vidskim.methods.merge import check_r, encode_merging
 from vidskim.methods.selective import Selective
-from vidskim.models.cost import tokenizer_macs, vit_macs
+from vidskim.models.cost import merged_macs, tokenizer_macs, vit_macs
 from vidskim.models.reduction import Reduction
+from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer
 from vidskim.video.motion import compensated_difference
 
@@ -83,31 +87,121 @@ class InsertToken(Reduction):
         return torch.cat([x[:, :1], self.token[:, None], x[:, 1:]], dim=1)
 
 
+@dataclass(frozen=True)
+class Student:
+    """A vision tower for P-frames that is not the I-frames' own.
+
+    Args:
+        tower: its features have the same width.
+        model: its architecture in short.
+        weights: hash of its tensors as stored.
+    """
+
+    tower: VisionTransformer
+    model: str
+    weights: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Residual(Selective):
     """The residual token carries what the dropped patches would have said.
 
     Args:
         tokenizer: distilled for the backbone; turns an I-feature into the residual token. Stays in float32.
+        student: the tower P-frames go through; None is the I-frames' own.
+        token: whether there is a residual token; without it, P-frames are told nothing of their I-frame.
+        r: if set, no patch is dropped, and this many tokens are merged in each block.
+        resolution: side of the P-frames in pixels, if it is not the tower's.
         std, interleave, keep, threshold, select, seed: see `Selective`.
+
+    Raises:
+        SettingsError: a value is out of range, or two settings exclude each other.
     """
 
-    tokenizer: ResidualTokenizer = field(metadata={"part": True})
+    tokenizer: ResidualTokenizer | None = field(default=None, metadata={"part": True})
+    student: Student | None = field(default=None, metadata={"part": True})
+    token: bool = True
+    r: int | None = None
+    resolution: int | None = None
     name = "residual"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.token and self.tokenizer is None:
+            raise SettingsError("a residual token needs its tokenizer; token=False does without")
+        if self.r is not None:
+            check_r(self.r)
+
+    @property
+    def budget(self) -> Budget:
+        """How patches are chosen; motion maps are not brought to a smaller grid, so "auto" measures the pixels."""
+        auto = self.select == "auto" and self.resolution is not None
+        return Budget("difference" if auto else self.select, self.keep, self.threshold, self.seed)
+
+    @property
+    def asks_motion(self) -> bool | Literal["signed"]:
+        """As `Selective.asks_motion`, and never where nothing is chosen."""
+        return self.r is None and super().asks_motion
+
+    @property
+    def uses_motion(self) -> bool:
+        """Whether the motion of a clip makes a difference."""
+        return self.r is None and self.budget.select in MOVING
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that are not in force."""
+        return super().idle if self.r is None else ("keep", "threshold", "select", "seed")
+
+    def between(self, config: VitConfig) -> VitConfig:
+        """The tower P-frames go through, at the side they have.
+
+        Raises:
+            SettingsError: they would be larger than I-frames, or chosen by motion on another grid.
+        """
+        own = config if self.student is None else self.student.tower.config
+        own = own if self.resolution is None else replace(own, image=self.resolution)
+        if own.image > config.image:
+            raise SettingsError(
+                f"P-frames of {own.image} pixels would be larger than I-frames of {config.image}; "
+                f"give resolution={config.image} or less"
+            )
+        if own.image != config.image and self.select in ("motion", "motion-signed"):
+            raise SettingsError(
+                f"select={self.select!r} needs P-frames as large as I-frames, {config.image} pixels; received "
+                f'{own.image}. Use select="difference"'
+            )
+        return own
+
     def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
-        """Kept patches and the residual token through the same trunk; the class token's feature, nothing added."""
+        """Few tokens and the residual token through the tower; the class token's feature, nothing added."""
         layout = batch.layout
-        tokens = self.tokenizer(batch.anchors.vectors).to(trunk.dtype)  # one for each I-frame
+        tower = trunk if self.student is None else self.student.tower
+        tower = tower.resized(self.between(trunk.config).image)
+        batch = replace(batch, pixels=shrink(batch.pixels, tower.config.image))
+        tokens = None
+        if self.token and self.tokenizer is not None:
+            tokens = self.tokenizer(batch.anchors.vectors).to(tower.dtype)  # one for each I-frame
+
+        def insert(x: Tensor, rows: Tensor) -> Tensor:
+            return x if tokens is None else InsertToken(tokens[layout.previous[rows]]).begin(x)
+
+        def embed(rows: Tensor) -> Tensor:
+            return insert(tower.embed(batch.pixels[as_index(layout.between[rows])]), rows)
 
         def encode(rows: Tensor, chosen: Tensor) -> Tensor:
-            x = trunk.embed(batch.pixels, chosen, frames=layout.between[rows])
-            out: Tensor = trunk(x, InsertToken(tokens[layout.previous[rows]]))
+            x = tower.embed(batch.pixels, chosen, frames=layout.between[rows])
+            out: Tensor = tower(insert(x, rows))
             return out
 
+        extra = tower.config.prefix + self.token
+        if self.r is not None:
+            frames = len(layout.between)
+            vectors, slots = encode_merging(tower, embed, frames, r=self.r, protected=extra)
+            return Between(vectors, torch.arange(tower.config.patches).expand(frames, -1), slots=slots)
         needed = self.budget.needs_difference(batch.segments)
-        difference = self.difference(trunk, batch, layout.previous) if needed else None
-        return self.encode_chosen(trunk, batch, difference, extra=trunk.config.prefix + 1, encode=encode)
+        difference = self.difference(tower, batch, layout.previous) if needed else None
+        return self.encode_chosen(tower, batch, difference, extra=extra, encode=encode)
 
     def difference(self, trunk: VisionTransformer, batch: Batch, rows: Tensor) -> Tensor:
         """As `Selective.difference`; with select="residuals" what motion compensation leaves of it."""
@@ -124,9 +218,21 @@ class Residual(Selective):
         )
 
     def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
-        """Kept patches and the residual token through the trunk, and one residual token a group."""
+        """The P-frames' tokens through their tower, and one residual token a group."""
         if kept is None:
             return 0
+        config, extra = self.between(trunk.config), int(self.token)
+        tokens = (
+            0 if self.tokenizer is None else groups * tokenizer_macs(config, self.tokenizer.depth) * extra
+        )
+        if self.r is not None:
+            return tokens + len(kept) * merged_macs(config, r=self.r, extra=extra)
         counts = (kept >= 0).sum(dim=1).tolist()
-        tokens = groups * tokenizer_macs(trunk.config, self.tokenizer.depth)
-        return tokens + sum(vit_macs(trunk.config, kept=count, extra=1) for count in counts)
+        return tokens + sum(vit_macs(config, kept=count, extra=extra) for count in counts)
+
+
+def shrink(pixels: Tensor, side: int) -> Tensor:
+    """Normalised frames [t, 3, y, x] at another side, bilinearly and without antialiasing, as ResidualViT has it."""
+    if pixels.shape[-1] == side:
+        return pixels
+    return F.interpolate(pixels, size=(side, side), mode="bilinear", align_corners=False)

@@ -50,6 +50,11 @@ class Selective(FrameMethod):
         """Whether motion makes a difference where there is any."""
         return self.select in MOVING
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """A threshold takes the place of a fixed share."""
+        return () if self.threshold is None else ("keep",)
+
     def difference(self, trunk: VisionTransformer, batch: Batch, rows: Tensor) -> Tensor:
         """Change of the P-frames' patches against the I-frames in `rows` of the layout's anchors: [p, n]."""
         others = batch.layout.anchors[rows]

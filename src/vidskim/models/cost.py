@@ -1,6 +1,7 @@
 """Multiply-accumulates (MACs) by closed formula; one is two FLOPs. Norms, softmax and activations are not counted."""
 
 from vidskim.models.variants import VitConfig
+from vidskim.tokens.match import merged_count
 
 
 def embed_macs(config: VitConfig, patches: int) -> int:
@@ -8,17 +9,27 @@ def embed_macs(config: VitConfig, patches: int) -> int:
     return 3 * config.patch**2 * config.width * patches
 
 
-def block_macs(config: VitConfig, *, queries: int, fresh: int, context: int, attention: bool = True) -> int:
-    """One block in which `fresh` tokens get keys and values, and `queries` of them go on to the MLP.
+def block_macs(
+    config: VitConfig,
+    *,
+    queries: int,
+    fresh: int,
+    context: int,
+    left: int | None = None,
+    attention: bool = True,
+) -> int:
+    """One block in which `fresh` tokens get keys and values, and `queries` of them go on.
 
     Args:
-        queries: tokens that ask and pass the output projection and the MLP.
+        queries: tokens that ask and pass the output projection.
         fresh: tokens whose keys and values are computed.
         context: positions attention reads, recorded ones included.
+        left: tokens that pass the MLP, where some are merged before it; None is `queries`.
         attention: count the two attention products.
     """
     d = config.width
-    linear = queries * (2 * d * d + 2 * d * config.hidden) + fresh * 2 * d * d
+    left = queries if left is None else left
+    linear = queries * 2 * d * d + left * 2 * d * config.hidden + fresh * 2 * d * d
     return linear + (2 * queries * context * d if attention else 0)
 
 
@@ -38,6 +49,26 @@ def vit_macs(
     body = block_macs(config, queries=tokens, fresh=tokens, context=context) * (config.layers - 1)
     last = block_macs(config, queries=1, fresh=tokens, context=context)
     return embed_macs(config, patches) + body + last + config.width * (config.embed or 0)
+
+
+def merged_macs(config: VitConfig, *, r: int, extra: int = 0) -> int:
+    """One image through the trunk with `r` tokens merged in each block but the last, the matching included.
+
+    Args:
+        r: tokens to merge; at most half of the patches left.
+        extra: protected tokens beside the prefix.
+    """
+    protected = config.prefix + extra
+    tokens = protected + config.patches
+    total = embed_macs(config, config.patches) + config.width * (config.embed or 0)
+    for _ in range(config.layers - 1):
+        left = merged_count(tokens, r, protected=protected)
+        total += block_macs(config, queries=tokens, fresh=tokens, context=tokens, left=left)
+        if left < tokens:
+            even = (tokens + 1) // 2 - (protected + 1) // 2
+            total += even * (tokens - protected - even) * (config.width // config.heads)
+        tokens = left
+    return total + block_macs(config, queries=1, fresh=tokens, context=tokens)
 
 
 def published_vit_macs(config: VitConfig, *, attention: bool) -> int:

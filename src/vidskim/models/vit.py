@@ -1,5 +1,7 @@
 """The trunk: a plain pre-norm vision transformer, the same for CLIP, ViT/DeiT and DINOv2."""
 
+from copy import copy
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -10,7 +12,7 @@ from vidskim.errors import SettingsError
 from vidskim.models.block import Block
 from vidskim.models.linear import Linear
 from vidskim.models.reduction import Reduction
-from vidskim.models.variants import VitConfig
+from vidskim.models.variants import VitConfig, resize_positions
 
 
 class VisionTransformer(nn.Module):
@@ -75,6 +77,23 @@ class VisionTransformer(nn.Module):
         x = self.patch(flat.to(self.dtype)) + positions
         prefix = torch.cat([(self.class_token + self.positions[0])[None], self.registers])
         return torch.cat([prefix.expand(len(x), -1, -1), x], dim=1)
+
+    def resized(self, image: int) -> "VisionTransformer":
+        """The same weights for images of another side; all is shared but the position table, resized bicubically.
+
+        Raises:
+            SettingsError: the side is not a multiple of the patch side.
+
+        Source: ResidualViT's smaller P-frames.
+        """
+        if image == self.config.image:
+            return self
+        other = copy(self)
+        other._parameters = dict(self._parameters)  # or its positions would be this one's
+        other.config = replace(self.config, image=image)
+        table = resize_positions(self.positions, prefix=1, grid=other.config.grid, antialias=True)
+        other.positions = nn.Parameter(table, requires_grad=False)
+        return other
 
     def forward(self, x: Tensor, reduction: Reduction | None = None) -> Tensor:
         """Blocks, pooling and projection.

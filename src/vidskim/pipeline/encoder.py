@@ -13,7 +13,7 @@ from vidskim.errors import SettingsError
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import make_method, method_settings
-from vidskim.methods.residual import ResidualTokenizer
+from vidskim.methods.residual import ResidualTokenizer, Student
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer
@@ -44,12 +44,14 @@ class VideoEncoder:
         text: TextTransformer | None = None,
         tokenizer: Tokenizer | None = None,
         residual_tokenizer: ResidualTokenizer | None = None,
+        student: Student | None = None,
         min_score: float | None = None,
     ) -> None:
         self.trunk, self.method = trunk, method
+        self.between = method.between(trunk.config)  # what P-frames are encoded with
         self.preparation, self.fingerprint = preparation, fingerprint
         self.text, self.tokenizer = text, tokenizer
-        self.residual_tokenizer = residual_tokenizer
+        self.residual_tokenizer, self.student = residual_tokenizer, student
         self.min_score = min_score  # cosine of text and frame below which nothing matches, where it is known
 
     def __repr__(self) -> str:
@@ -93,7 +95,12 @@ class VideoEncoder:
         """
         tokenizer = self.residual_tokenizer if tokenizer is None else tokenizer.to(self.device)
         method = make_method(
-            name, settings, std=self.preparation.std, tokenizer=tokenizer, model=self.fingerprint.model
+            name,
+            settings,
+            std=self.preparation.std,
+            tokenizer=tokenizer,
+            student=self.student,
+            model=self.fingerprint.model,
         )
         fingerprint = replace(self.fingerprint, method=name, settings=method_settings(method))
         return VideoEncoder(
@@ -104,6 +111,7 @@ class VideoEncoder:
             text=self.text,
             tokenizer=self.tokenizer,
             residual_tokenizer=tokenizer,
+            student=self.student,
             min_score=self.min_score,
         )
 
@@ -182,7 +190,7 @@ class VideoEncoder:
             else np.asarray(times_s, dtype=np.float64)
         )
         prepared = Prepared(
-            pixels.float(), times, None if motion is None else motion_per_patch(motion, self.trunk.config)
+            pixels.float(), times, None if motion is None else motion_per_patch(motion, self.between)
         )
         return self._encode_one([prepared], trace)
 
@@ -210,7 +218,7 @@ class VideoEncoder:
                     f"the method takes motion {kinds[not clip.signed]}, this clip's is {kinds[clip.signed]}; "
                     f"read it with motion={self.method.asks_motion!r}"
                 )
-            grid = (self.trunk.config.grid, self.trunk.config.grid)
+            grid = (self.between.grid, self.between.grid)
             motion = torch.from_numpy(
                 patch_motion(clip.motion, clip.frames.shape[1:3], self.preparation, grid)
             )
@@ -241,10 +249,12 @@ class VideoEncoder:
                 yield Block(0, part, last=False)
             yield Block(0, nothing, last=True)
 
-        results = [(features, traced) for _, features, traced in self.trace_stream(blocks())]
+        results = [
+            (features, traced if trace else None) for _, features, traced in self.trace_stream(blocks())
+        ]
         if not results:
             raise SettingsError("there are no frames to encode")
         features = Features.concatenate([features for features, _ in results])
         if not trace:
             return features
-        return features, Trace.concatenate([traced for _, traced in results])
+        return features, Trace.concatenate([traced for _, traced in results if traced is not None])

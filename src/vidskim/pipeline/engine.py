@@ -94,4 +94,4 @@ class Engine:
         )
         frames = torch.from_numpy(np.flatnonzero(~encoded.anchor_frames)) + segment.first
         kept = torch.empty(len(frames), 0, dtype=torch.int64) if encoded.kept is None else encoded.kept.cpu()
-        return features, Trace(frames, kept, encoded.scores)
+        return features, Trace(frames, kept, encoded.scores, encoded.slots)

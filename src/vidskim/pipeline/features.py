@@ -79,12 +79,15 @@ class Trace:
     Args:
         frames: the P-frames' numbers in the video, int64 [p].
         kept: patches recomputed, numbered row-major from 0 in order of falling score, int64 [p, k]; padded with -1.
-        scores: what they were chosen by, float32 [p, patches], or None for "uniform" and "center".
+        scores: what they were chosen by, float32 [p, patches], or None where they were not chosen by scores.
+        slots: where tokens are merged, the slot each patch sits in after each block, int64 [p, layers, patches];
+            patches that share a slot are one token. None where nothing is merged.
     """
 
     frames: Tensor
     kept: Tensor
     scores: Tensor | None
+    slots: Tensor | None = None
 
     @classmethod
     def concatenate(cls, parts: Sequence["Trace"]) -> "Trace":
@@ -92,8 +95,10 @@ class Trace:
         width = max((part.kept.shape[1] for part in parts), default=0)
         kept = [pad(part.kept, (0, width - part.kept.shape[1]), value=-1) for part in parts]
         scores = [part.scores for part in parts if part.scores is not None]
+        slots = [part.slots for part in parts if part.slots is not None]
         return cls(
             torch.cat([part.frames for part in parts]) if parts else torch.empty(0, dtype=torch.int64),
             torch.cat(kept) if kept else torch.empty(0, 0, dtype=torch.int64),
             torch.cat(scores) if scores else None,
+            torch.cat(slots) if slots else None,
         )

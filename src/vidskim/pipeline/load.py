@@ -10,17 +10,14 @@ import torch
 
 from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.fingerprint import Fingerprint
-from vidskim.methods.registry import make_method, method_settings
-from vidskim.methods.residual import TOKENIZER_FILE, ResidualTokenizer, read_tokenizer
-from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
-from vidskim.models.linear import cpu_has_bfloat16, pack_linears
-from vidskim.models.text import TextTransformer
+from vidskim.methods.baseline import Full
+from vidskim.models.checkpoint import Checkpoint, read_checkpoint
+from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.models.tokenizer import Tokenizer
-from vidskim.models.variants import fold_quick_gelu
-from vidskim.models.vit import VisionTransformer
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
 from vidskim.pipeline.text import TextEncoder
+from vidskim.pipeline.towers import load_between, text_tower, vision_tower
 
 NOTES_FILE = "vidskim.json"  # beside the weights: {"min_score": ...}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -37,13 +34,15 @@ def load_model(
     image_size: int | None = None,
     scaler: str = "pillow",
     residual_tokenizer: str | PathLike[str] | None = None,
+    student: str | PathLike[str] | None = None,
+    student_config: Mapping[str, object] | None = None,
     **settings: object,
 ) -> VideoEncoder:
     """Load a model with a frame method.
 
     Args:
         source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
-        method: "full", "copy", "interpolate", "residual" or "reuse".
+        method: "full", "copy", "interpolate", "merge", "residual" or "reuse".
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
         dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16".
         config: what a bare state dict cannot tell, such as {"heads": 4, "activation": "quick_gelu", "eps": 1e-5}.
@@ -51,8 +50,10 @@ def load_model(
         image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
         scaler: what resizes video frames: "pillow", exactly as published, or "decoder", faster and nearly equal.
         residual_tokenizer: file that `vidskim train distill` wrote, for method="residual". Default: the checkpoint's
-            own, or the one in its folder.
-        **settings: of the method: interleave, keep or threshold, select, anchors, seed.
+            own, or the one in its folder; with `student`, the student's.
+        student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
+        student_config: as `config`, for the student; None is `config` itself.
+        **settings: of the method: interleave, keep or threshold, select, anchors, r, resolution, token, seed.
 
     Returns:
         A `VideoEncoder`.
@@ -61,31 +62,27 @@ def load_model(
         SettingsError: an unknown method or setting, or a value out of range.
         CheckpointError: the weights are missing, of an unknown layout, or do not fit.
     """
-    place = torch_device(str(device))
-    kind = torch_dtype(str(dtype).removeprefix("torch."), place)
+    place = _place(device, dtype)
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
     preparation = replace(checkpoint.preparation, scaler=scaler)
-    residual = _residual_tokenizer(checkpoint, place, residual_tokenizer or _companion(path))
-    name = checkpoint.description
-    frame_method = make_method(method, settings, std=preparation.std, tokenizer=residual, model=name)
-    fingerprint = Fingerprint(
-        model=name,
-        weights=checkpoint.weights_hash,
-        preparation=preparation.to_dict(),
-        method=method,
-        settings=method_settings(frame_method),
+    own = student_config or config
+    pupil, residual = load_between(
+        checkpoint, path, student=student, config=own, tokenizer=residual_tokenizer, place=place
     )
-    return VideoEncoder(
-        _vision_tower(checkpoint, place, kind),
-        frame_method,
+    name, weights = checkpoint.description, checkpoint.weights_hash
+    full = VideoEncoder(
+        vision_tower(checkpoint, *place),
+        Full(),
         preparation=preparation,
-        fingerprint=fingerprint,
-        text=_text_tower(checkpoint, place, kind),
+        fingerprint=Fingerprint(name, weights, preparation.to_dict(), Full.name),
+        text=text_tower(checkpoint, *place),
         tokenizer=_tokenizer(checkpoint, tokenizer),
         residual_tokenizer=residual,
+        student=pupil,
         min_score=_min_score(path),
     )
+    return full.with_method(method, **settings)  # type: ignore[arg-type]  # no setting is called tokenizer
 
 
 def load_text_encoder(
@@ -103,12 +100,11 @@ def load_text_encoder(
         SettingsError: an unknown setting, or a value out of range.
         CheckpointError: the weights are missing, of an unknown layout, or do not fit.
     """
-    place = torch_device(str(device))
-    kind = torch_dtype(str(dtype).removeprefix("torch."), place)
+    place = _place(device, dtype)
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
     return TextEncoder(
-        _text_tower(checkpoint, place, kind),
+        text_tower(checkpoint, *place),
         _tokenizer(checkpoint, tokenizer),
         model=checkpoint.description,
         dim=checkpoint.vision.dim,
@@ -117,18 +113,9 @@ def load_text_encoder(
     )
 
 
-def _vision_tower(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> VisionTransformer:
-    config, state = fold_quick_gelu(checkpoint.vision, checkpoint.vision_state)
-    tower = build_vision(checkpoint, config=config, state=state).to(device, dtype)
-    pack_linears(tower)
-    return tower
-
-
-def _text_tower(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> TextTransformer | None:
-    if checkpoint.text is None or checkpoint.text_state is None:
-        return None
-    config, state = fold_quick_gelu(checkpoint.text, checkpoint.text_state)
-    return build_text(checkpoint, config=config, state=state).to(device, dtype)
+def _place(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.device, torch.dtype]:
+    place = torch_device(str(device))
+    return place, torch_dtype(str(dtype).removeprefix("torch."), place)
 
 
 def torch_device(name: str) -> torch.device:
@@ -163,12 +150,6 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def _companion(path: Path) -> Path | None:
-    """The distilled tokenizer in a checkpoint's folder."""
-    file = path / TOKENIZER_FILE
-    return file if file.is_file() else None
-
-
 def _min_score(path: Path) -> float | None:
     """What the model's folder says is the least score of a match.
 
@@ -182,29 +163,6 @@ def _min_score(path: Path) -> float | None:
         return float(json.loads(file.read_text(encoding="utf-8"))["min_score"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f'{file}: expected {{"min_score": a number}} ({error})') from error
-
-
-def _residual_tokenizer(
-    checkpoint: Checkpoint, device: torch.device, file: str | PathLike[str] | None
-) -> ResidualTokenizer | None:
-    """From a file if one is given, else as the checkpoint has it."""
-    state = checkpoint.residual_state
-    if file is not None:
-        state = read_tokenizer(Path(file), backbone=checkpoint.weights_hash)
-    if state is None:
-        return None
-    depth = sum(name.endswith(".weight") for name in state)
-    tokenizer = ResidualTokenizer(dim=checkpoint.vision.dim, width=checkpoint.vision.width, depth=depth)
-    wanted = tokenizer.state_dict()
-    wrong = [name for name in wanted.keys() | state.keys() if name not in wanted or name not in state]
-    wrong += [name for name in wanted.keys() & state.keys() if wanted[name].shape != state[name].shape]
-    if wrong:
-        raise CheckpointError(
-            f"the residual tokenizer does not fit {checkpoint.description} (feature width {checkpoint.vision.dim}, "
-            f"token width {checkpoint.vision.width}): {', '.join(sorted(wrong))}"
-        )
-    tokenizer.load_state_dict(state)
-    return tokenizer.eval().requires_grad_(False).to(device)
 
 
 def _tokenizer(checkpoint: Checkpoint, given: str | PathLike[str] | None) -> Tokenizer | None:

@@ -1,0 +1,107 @@
+"""Matching and merging against a plain one-frame version, and the laws every merging keeps."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidskim.tokens.match import match, merge, merged_count, undo
+
+shapes = st.fixed_dictionaries(
+    {
+        "n": st.integers(1, 24),
+        "r": st.integers(0, 15),
+        "protected": st.integers(0, 4),
+        "seed": st.integers(0, 999),
+    }
+).filter(lambda shape: shape["protected"] <= shape["n"])
+
+
+def draw(n: int, seed: int, b: int = 2, d: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    metric, x = torch.randn(b, n, 6, generator=generator), torch.randn(b, n, d, generator=generator)
+    return metric, x, torch.randint(1, 4, (b, n), generator=generator).float()
+
+
+def plain_match(metric: torch.Tensor, r: int, protected: int) -> list[int]:
+    """Slots of one frame, token by token."""
+    n = len(metric)
+    even = [i for i in range(protected, n) if i % 2 == 0]
+    odd = [i for i in range(protected, n) if i % 2 == 1]
+    best = {}
+    for i in even:
+        cosines = [float(torch.cosine_similarity(metric[i], metric[j], dim=0)) for j in odd]
+        if cosines:
+            best[i] = (max(cosines), odd[cosines.index(max(cosines))])
+    going = sorted(best, key=lambda i: -best[i][0])[: max(0, min(r, (n - protected) // 2))]
+    order = [*range(protected), *(i for i in even if i not in going), *odd]
+    if not going:
+        order = list(range(n))
+    places = {token: slot for slot, token in enumerate(order)}
+    return [places[best[i][1]] if i in going else places[i] for i in range(n)]
+
+
+@given(shape=shapes)
+def test_slots_are_those_of_the_plain_version(shape: dict[str, int]) -> None:
+    metric, _, _ = draw(shape["n"], shape["seed"])
+    slots = match(metric, shape["r"], protected=shape["protected"])
+    assert slots.tolist() == [plain_match(frame, shape["r"], shape["protected"]) for frame in metric]
+
+
+@given(shape=shapes)
+def test_the_laws_of_merging(shape: dict[str, int]) -> None:
+    n, r, protected = shape["n"], shape["r"], shape["protected"]
+    metric, x, size = draw(n, shape["seed"])
+    slots, count = match(metric, r, protected=protected), merged_count(n, r, protected=protected)
+    merged, sizes = merge(x, slots, size, count=count)
+    assert merged.shape == (2, count, 5)
+    assert sorted(set(slots[0].tolist())) == list(range(count))  # no slot is empty
+    torch.testing.assert_close(sizes.sum(dim=1), size.sum(dim=1))  # nothing is lost
+    total = (merged * sizes[..., None]).sum(dim=1)
+    torch.testing.assert_close(total, (x * size[..., None]).sum(dim=1), atol=1e-4, rtol=1e-5)
+    assert torch.equal(merged[:, :protected], x[:, :protected])  # in place, to the bit
+    assert torch.equal(sizes[:, :protected], size[:, :protected])
+
+    back = undo(merged, slots)  # each token gets its group's mean
+    for frame in range(2):
+        for token in range(n):
+            group = slots[frame] == slots[frame, token]
+            weights = size[frame, group] / size[frame, group].sum()
+            torch.testing.assert_close(back[frame, token], (x[frame, group] * weights[:, None]).sum(dim=0))
+
+    alone = match(metric[1:], r, protected=protected)  # a batch gives the same as one by one
+    assert torch.equal(alone[0], slots[1])
+
+
+@pytest.mark.parametrize(
+    ("protected", "expected"),
+    [(2, [51, 31, 17, 10, 6, 4, 3, 3, 3]), (1, [51, 31, 16, 9, 5, 3, 2, 2, 2])],
+)
+def test_counts_of_b32_at_20_a_block(protected: int, expected: list[int]) -> None:
+    """With a residual token as published; without one a token less is protected."""
+    counts = [51]
+    for _ in range(8):
+        counts.append(merged_count(counts[-1], 20, protected=protected))
+    assert counts == expected
+
+
+def test_slots_compose() -> None:
+    metric, x, size = draw(12, 3)
+    first = match(metric, 3, protected=1)
+    once, sizes = merge(x, first, size, count=9)
+    second = match(torch.randn(2, 9, 6, generator=torch.Generator().manual_seed(4)), 2, protected=1)
+    twice, sizes = merge(once, second, sizes, count=7)
+    at_once, both = merge(x, second.gather(1, first), size, count=7)
+    torch.testing.assert_close(at_once, twice)
+    torch.testing.assert_close(both, sizes)
+
+
+def test_equal_tokens_merge_in_order() -> None:
+    slots = match(torch.ones(1, 8, 3), 2, protected=0)
+    assert slots.tolist() == [[2, 2, 2, 3, 0, 4, 1, 5]]
+
+
+def test_short_types_keep_their_type() -> None:
+    metric, x, size = draw(10, 5)
+    merged, sizes = merge(x.bfloat16(), match(metric.bfloat16(), 3, protected=1), size, count=7)
+    assert (merged.dtype, sizes.dtype) == (torch.bfloat16, torch.float32)
