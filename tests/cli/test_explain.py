@@ -23,6 +23,7 @@ Verb = Any  # see conftest
             ("merged", "reused"),
         ),
         (("--interleave", "3", "--threshold", "0.05"), {"interleave": 3, "threshold": 0.05}, ("dropped",)),
+        (("--method", "merge", "--set", "r=4"), {"method": "merge", "r": 4}, ("reused", "dropped")),
         (("--method", "full", "--frames", "3"), {"method": "full"}, ("reused", "dropped")),
     ],
 )

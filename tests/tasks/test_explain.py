@@ -12,7 +12,7 @@ from vidskim.errors import NoFramesError, SettingsError
 from vidskim.models.cost import vit_macs
 from vidskim.pipeline.load import load_model
 from vidskim.tasks.explain import Explanation, as_seen, explain_file, read_pictures
-from vidskim.tasks.patch_state import COMPUTED, DROPPED, REUSED
+from vidskim.tasks.patch_state import COMPUTED, DROPPED, MERGED, REUSED
 from vidskim.video.read import read_video
 from vidskim.video.write import write_video
 
@@ -92,6 +92,26 @@ def test_pictures_are_what_the_encoder_sees(video: Path) -> None:
         resized = Image.fromarray(frames[state.number]).resize((149, 112), Image.Resampling.BICUBIC)
         left = round((149 - 112) / 2)
         assert (picture == np.asarray(resized)[:, left : left + 112]).all()
+
+
+def test_merged_frames_end_with_the_tokens_that_are_left(video: Path) -> None:
+    explanation = explain_file(video, load_model("demo", method="merge", r=4), fps=None)
+    assert {(state.kind, state.tokens) for state in explanation.states} == {("P", 49 - 5 * 4)}
+    assert explanation.total(MERGED) > 0
+    assert [len(group) for group in explanation.groups()] == [1] * FRAMES
+    assert "59% of the patches left as tokens" in explanation.summary()
+    assert explanation.share < 1
+    mixed = explain_file(video, load_model("demo", method="residual", r=4), fps=None)
+    assert {(state.kind, state.tokens) for state in mixed.states} == {("I", 49), ("P", 49 - 5 * 4)}
+
+
+def test_smaller_frames_are_seen_as_small_as_they_are(video: Path) -> None:
+    encoder = load_model("demo", method="residual", resolution=64)
+    states = explain_file(video, encoder, fps=None).states[:3]
+    assert [state.fates.shape for state in states] == [(7, 7), (4, 4), (4, 4)]
+    assert [state.count(COMPUTED) for state in states] == [49, 16, 16]
+    pictures = read_pictures(video, encoder, states)
+    assert [picture.shape for picture in pictures] == [(112, 112, 3), (64, 64, 3), (64, 64, 3)]
 
 
 def test_values_beyond_white_and_black_stay_there() -> None:

@@ -99,7 +99,7 @@ def test_frames_are_resized_to_whole_patches_and_i_frames_have_a_coloured_border
         (
             [COMPUTED, MERGED, MERGED],
             {"slots": np.array([[-1, 3, 3]])},
-            "P 12.7 s, 1 of 3 computed, 2 merged to 1",
+            "P 12.7 s, 3 patches merged to 2",
         ),
     ],
 )

@@ -8,7 +8,16 @@ from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import build_method
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.pipeline.features import Trace
-from vidskim.tasks.patch_state import COMPUTED, DROPPED, MERGED, REUSED, PatchState, Stretch, read_states
+from vidskim.tasks.patch_state import (
+    COMPUTED,
+    DROPPED,
+    MERGED,
+    REUSED,
+    PatchState,
+    Stretch,
+    read_states,
+    token_shares,
+)
 
 STD = (0.5, 0.5, 0.5)
 GRID, SIDE = 2, 8
@@ -94,6 +103,24 @@ def test_change_is_the_mean_against_the_frame_before_also_across_stretches() -> 
     assert [(state.number, state.time_s, state.kind) for state in found] == [(6, 6.0, "I"), (7, 7.0, "P")]
     np.testing.assert_allclose([state.change for state in found], [0.05, 0], atol=1e-7)
     assert found[1].fates.ravel().tolist() == [DROPPED, COMPUTED, COMPUTED, DROPPED]
+
+
+def test_patches_that_share_a_slot_in_the_end_are_merged() -> None:
+    slots = torch.tensor([[[5, 6, 7, 8], [2, 2, 3, 2]], [[5, 6, 7, 8], [0, 1, 2, 3]]])  # p layers patches
+    traced = Trace(torch.tensor([0, 1]), torch.arange(4).expand(2, -1), None, slots)
+    merged, alone = states(stretch("PP", [0, 0]), traced, method("merge"))
+    assert merged.fates.tolist() == [[MERGED, MERGED], [COMPUTED, MERGED]]
+    assert merged.slots.tolist() == [[2, 2], [-1, 2]]
+    assert (merged.regions, merged.tokens) == (1, 2)
+    assert alone.count(COMPUTED) == alone.tokens == 4
+    assert token_shares([merged, alone]).tolist() == [0.5, 1.0]
+
+
+def test_smaller_p_frames_have_a_grid_of_their_own() -> None:
+    part = stretch("IP", [0, 0])
+    found = read_states(part, trace([1], [[0]]), method("residual"), std=STD, grid=GRID, between=1)
+    assert [state.fates.shape for state in found] == [(2, 2), (1, 1)]
+    assert token_shares(found).tolist() == [1.0, 0.25]
 
 
 def test_merged_patches_are_counted_with_their_regions() -> None:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vidskim.methods.residual import shrink
 from vidskim.models.cost import vit_macs
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.features import Features, Trace
 from vidskim.pipeline.single import read_blocks
 from vidskim.pipeline.stream import Block
 from vidskim.tasks.patch_picture import Picture
-from vidskim.tasks.patch_state import COMPUTED, FATES, PatchState, Stretch, read_states
+from vidskim.tasks.patch_state import FATES, MERGED, PatchState, Stretch, read_states, token_shares
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import Preparation
 from vidskim.video.read import iter_video
@@ -54,11 +55,11 @@ class Explanation:
 
     def summary(self) -> str:
         """How many frames, and what was spent, in a line."""
+        fate = "left as tokens" if self.total(MERGED) else "computed"
         anchors = sum(state.kind == "I" for state in self.states)
-        patches = sum(state.fates.size for state in self.states)
         return (
             f"{len(self.states)} frames, {anchors} I + {len(self.states) - anchors} P; "
-            f"{self.total(COMPUTED) / patches:.0%} of the patches computed, {self.share:.0%} of the full "
+            f"{token_shares(self.states).mean():.0%} of the patches {fate}, {self.share:.0%} of the full "
             f"encoder's MACs ({self.macs / 1e9:.2f} of {self.full_macs / 1e9:.2f} G)"
         )
 
@@ -74,8 +75,9 @@ class Explanation:
         }
 
     def groups(self) -> list[list[PatchState]]:
-        """Each I-frame with its P-frames, and with the I-frame after them if they lean on it."""
+        """Each I-frame with its P-frames, and with the I-frame after them if they lean on it; else frame by frame."""
         starts = [place for place, state in enumerate(self.states) if state.kind == "I"]
+        starts = starts or list(range(len(self.states)))
         found = []
         for start, stop in zip(starts, [*starts[1:], len(self.states)], strict=True):
             closing = self.looks_ahead and stop - start > 1
@@ -124,12 +126,15 @@ def describe_method(encoder: VideoEncoder) -> str:
 
 
 def read_pictures(path: Path, encoder: VideoEncoder, states: Sequence[PatchState]) -> Iterator[Picture]:
-    """The frames of some states as the encoder sees them: resized and cropped, uint8 [y, x, 3].
+    """The frames of some states as the encoder sees them: resized and cropped, P-frames as small as it has them.
 
     Args:
         path: the file they come from.
         encoder: what prepares them.
         states: at increasing times.
+
+    Yields:
+        uint8 [y, x, 3].
 
     Raises:
         VideoError: it cannot be read.
@@ -139,8 +144,12 @@ def read_pictures(path: Path, encoder: VideoEncoder, states: Sequence[PatchState
         times = [state.time_s for state in states]
         return iter_video(file, **{**options, "times_s": times, "motion": False})  # nothing is chosen here
 
+    side, number = {"I": encoder.trunk.config.image, "P": encoder.between.image}, 0
     for block in read_blocks(path, encoder, fps=None, read=read):
-        yield from as_seen(block.prepared.pixels, encoder.preparation)
+        for pixels in block.prepared.pixels:
+            (picture,) = as_seen(shrink(pixels[None], side[states[number].kind]), encoder.preparation)
+            number += 1
+            yield picture
 
 
 def as_seen(pixels: Tensor, preparation: Preparation) -> npt.NDArray[np.uint8]:
@@ -178,5 +187,6 @@ class _Observer:
         stretch = Stretch(pixels, times, kinds, first, led=self.before is not None)
         last = first + len(pixels) - 1
         self.before = Stretch(pixels[-1:].clone(), times[-1:], kinds[-1:], last, led=False)
-        std, grid = self.encoder.preparation.std, self.encoder.trunk.config.grid
-        return read_states(stretch, trace, self.encoder.method, std=std, grid=grid)
+        encoder = self.encoder
+        std, grid, between = encoder.preparation.std, encoder.trunk.config.grid, encoder.between.grid
+        return read_states(stretch, trace, encoder.method, std=std, grid=grid, between=between)

@@ -97,13 +97,12 @@ def draw_frame(picture: Picture, state: PatchState, *, side: int, closes: bool =
 
 
 def label_of(state: PatchState) -> str:
-    """ "I 12.3 s", "P 12.7 s, 29 of 196 computed", "P 12.7 s, 60 of 196 computed, 100 merged to 20"."""
+    """ "I 12.3 s", "P 12.7 s, 29 of 196 computed" or "P 12.7 s, 196 patches merged to 20"."""
     text = f"{state.kind} {state.time_s:.1f} s"
-    if state.kind == "P":
-        text += f", {state.count(COMPUTED)} of {state.fates.size} computed"
     if state.regions:
-        text += f", {state.count(MERGED)} merged to {state.regions}"
-    return text
+        merged = state.count(MERGED) + state.count(COMPUTED)
+        return f"{text}, {merged} patches merged to {state.tokens}"
+    return text if state.kind == "I" else f"{text}, {state.count(COMPUTED)} of {state.fates.size} computed"
 
 
 def text_font(size: int) -> Font:

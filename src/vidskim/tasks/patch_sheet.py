@@ -95,9 +95,9 @@ def draw_legend(explanation: Explanation, *, width: int, marked: bool) -> Image.
         patches.append((_swatch(MERGED), "merged: one colour, one token"))
     if explanation.total(DROPPED):
         patches.append((_swatch(DROPPED), "dropped"))
-    bars = [(_plain(BEFORE), "I-frame")]
-    if any(state.kind == "P" for state in explanation.states):
-        bars.append((_plain(FRESH), "P-frame"))
+    kinds = {state.kind for state in explanation.states}
+    named = (("I", BEFORE), ("P", FRESH))
+    bars = [(_plain(colour), f"{kind}-frame") for kind, colour in named if kind in kinds]
     if marked:
         bars.append((_plain(SHOWN), "drawn above"))
     x = _draw_entries(image, 0, patches)

@@ -52,6 +52,11 @@ class PatchState:
         """Tokens that the merged patches became."""
         return len(np.unique(self.slots[self.fates == MERGED]))
 
+    @property
+    def tokens(self) -> int:
+        """Patches computed on their own, and regions."""
+        return self.count(COMPUTED) + self.regions
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: which frame, and how many patches of each fate."""
         counts = {name: self.count(fate) for fate, name in enumerate(FATES)}
@@ -85,7 +90,13 @@ class Stretch:
 
 
 def read_states(
-    stretch: Stretch, trace: Trace, method: FrameMethod, *, std: Sequence[float], grid: int
+    stretch: Stretch,
+    trace: Trace,
+    method: FrameMethod,
+    *,
+    std: Sequence[float],
+    grid: int,
+    between: int | None = None,
 ) -> list[PatchState]:
     """What became of the patches of a stretch.
 
@@ -94,32 +105,56 @@ def read_states(
         trace: of its P-frames.
         method: what made the trace; it decides what becomes of patches that are not computed.
         std: the preparation's standard deviation [3].
-        grid: patches along one side.
+        grid: patches along one side of an I-frame.
+        between: the same of a P-frame, where it is another.
 
     Returns:
-        One state a frame, without the frame before.
+        One state a frame, without the frame before. What is merged is as after the last block.
     """
     change = _difference(stretch.pixels[1:], stretch.pixels[:-1], std, grid).mean(dim=1).tolist()
-    leans = _leans(stretch, method, std, grid)
-    kept = dict(zip(trace.frames.tolist(), trace.kept, strict=True))
-    other = DROPPED if isinstance(method, Residual) else REUSED
+    leans = _leans(stretch, method, std, grid) if method.lookahead else np.zeros(len(stretch.kinds))
+    rows = {number: row for row, number in enumerate(trace.frames.tolist())}
     states = []
     for place in range(int(stretch.led), len(stretch.kinds)):
         number, kind = stretch.first + place, str(stretch.kinds[place])
-        fates = np.full(grid * grid, COMPUTED if kind == "I" else other, dtype=np.int8)
+        side = grid if kind == "I" or between is None else between
+        fates = np.full(side * side, COMPUTED, dtype=np.int8)
+        slots = np.full(side * side, -1, dtype=np.int64)
         if kind == "P":
-            fates[kept[number][kept[number] >= 0].numpy()] = COMPUTED
+            fates, slots = _fates(trace, rows[number], method, patches=side * side)
+        lean = np.where(fates == REUSED, leans[place], np.nan).astype(np.float32)
         state = PatchState(
             number=number,
             time_s=float(stretch.times_s[place]),
             kind=kind,
-            fates=fates.reshape(grid, grid),
-            slots=np.full((grid, grid), -1, dtype=np.int64),
-            lean=np.where(fates == REUSED, leans[place], np.float32(np.nan)).reshape(grid, grid),
+            fates=fates.reshape(side, side),
+            slots=slots.reshape(side, side),
+            lean=lean.reshape(side, side),
             change=([0.0, *change])[place],
         )
         states.append(state)
     return states
+
+
+def token_shares(states: Sequence[PatchState]) -> npt.NDArray[np.float64]:
+    """Each frame's tokens over the patches of the largest frame, [t] in 0..1."""
+    largest = max(state.fates.size for state in states)
+    return np.array([state.tokens for state in states]) / largest
+
+
+def _fates(
+    trace: Trace, row: int, method: FrameMethod, *, patches: int
+) -> tuple[Fates, npt.NDArray[np.int64]]:
+    """Fates and slots of a P-frame's patches [n]; a patch alone in its slot is computed, not merged."""
+    fates = np.full(patches, DROPPED if isinstance(method, Residual) else REUSED, dtype=np.int8)
+    kept = trace.kept[row].numpy()
+    fates[kept[kept >= 0]] = COMPUTED
+    if trace.slots is None:
+        return fates, np.full(patches, -1, dtype=np.int64)
+    slots = trace.slots[row, -1].numpy()
+    merged = (np.bincount(slots)[slots] > 1) & (fates == COMPUTED)
+    fates[merged] = MERGED
+    return fates, np.where(merged, slots, -1)
 
 
 def _leans(stretch: Stretch, method: FrameMethod, std: Sequence[float], grid: int) -> npt.NDArray[np.float32]:
@@ -128,8 +163,6 @@ def _leans(stretch: Stretch, method: FrameMethod, std: Sequence[float], grid: in
     Rows of I-frames mean nothing.
     """
     frames = len(stretch.kinds)
-    if not method.lookahead:
-        return np.zeros((frames, grid * grid), np.float32)
     anchors = np.flatnonzero(stretch.kinds == "I")
     place = np.searchsorted(anchors, np.arange(frames), side="right") - 1
     previous, following = anchors[place], anchors[np.minimum(place + 1, len(anchors) - 1)]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from vidskim.tasks.patch_picture import BEFORE, FAINT, FRESH, INK, PAPER, text_font
-from vidskim.tasks.patch_state import COMPUTED, PatchState
+from vidskim.tasks.patch_state import PatchState, token_shares
 
 GUTTER = 76  # pixels left of the charts, for their names
 BARS, CHANGE, GAP, AXIS = 64, 36, 10, 22  # heights in pixels
@@ -20,7 +20,7 @@ _LEAST_CHANGE = 0.02  # top of the scale of a video that stands still
 
 
 def draw_timeline(states: Sequence[PatchState], *, width: int, shown: Sequence[int] = ()) -> Image.Image:
-    """Bars for the share of patches computed, I-frames in their colour, and below them the mean pixel change.
+    """Bars for the share of patches computed (or left as tokens), I-frames in their colour; below, the pixel change.
 
     Args:
         states: all frames; where there are more than pixels, neighbours are averaged.
@@ -32,7 +32,7 @@ def draw_timeline(states: Sequence[PatchState], *, width: int, shown: Sequence[i
     """
     wide = width - GUTTER
     image = Image.new("RGB", (width, HEIGHT), PAPER)
-    computed = np.array([state.count(COMPUTED) / state.fates.size for state in states])
+    computed = token_shares(states)
     is_anchor = np.array([state.kind == "I" for state in states])
     change = np.array([state.change for state in states])
     top = scale_of(change)
@@ -92,7 +92,8 @@ def _write_names(pen: ImageDraw.ImageDraw, states: Sequence[PatchState], *, widt
     font = text_font(TEXT)
     right = GUTTER - 8
     pen.text((right, -2), "100 %", fill=FAINT, font=font, anchor="ra")
-    pen.text((right, BARS / 2), "computed", fill=INK, font=font, anchor="rm")
+    name = "tokens" if any(state.regions for state in states) else "computed"
+    pen.text((right, BARS / 2), name, fill=INK, font=font, anchor="rm")
     pen.text((right, BARS), "0 %", fill=FAINT, font=font, anchor="rb")
     below = BARS + GAP
     pen.text((right, below), f"{top:.2f}", fill=FAINT, font=font, anchor="ra")
