@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from vidskim.cli.main import main
+from vidskim.pipeline.calibration import Calibration, write_calibration
 from vidskim.pipeline.load import load_model
 from vidskim.video.read import read_video
 
@@ -61,6 +62,25 @@ def test_a_video_is_drawn_of_a_part(
     assert lines[0].startswith("12 frames, 5 I + 7 P; ")
     assert lines[1] == f"drawn to {out}"
     assert len(read_video(out)) == 12
+
+
+def test_a_settings_file_says_how(rendered: Path, tmp_path: Path, verb: Verb) -> None:
+    fingerprint = load_model("demo").fingerprint
+    calibration = Calibration(
+        source="demo",
+        model=fingerprint.model,
+        weights=fingerprint.weights,
+        method="copy",
+        settings={"interleave": 4},
+        fps=3.0,
+    )
+    write_calibration(tmp_path / "settings.json", calibration)
+    options = ("--settings", tmp_path / "settings.json", "--out", tmp_path / "x.png")
+    document = verb("explain", rendered / "v2.mp4", *options)[1]
+    assert document["method"] == "copy, interleave 4"
+    code, document, _ = verb("explain", rendered / "v2.mp4", "--method", "reuse", *options)
+    assert code == 2
+    assert "leave out --method" in document["error"]["message"]
 
 
 @pytest.mark.parametrize(

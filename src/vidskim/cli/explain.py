@@ -7,6 +7,7 @@ import typer
 
 from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.model_options import (
+    METHOD_HELP,
     MODEL_HELP,
     Config,
     Device,
@@ -14,22 +15,24 @@ from vidskim.cli.model_options import (
     Fps,
     Interleave,
     Keep,
-    Method,
     ModelChoice,
     Scaler,
     Setting,
+    SettingsFile,
     Threshold,
     read_pairs,
 )
 from vidskim.errors import SettingsError
 
 PICTURE, VIDEO = ".png", ".mp4"
+METHOD = "reuse"
 
 Out = Annotated[Path, typer.Option(help="A .png (some groups of frames) or an .mp4 (all frames).")]
 Start = Annotated[float | None, typer.Option(help="Take the video from here on, seconds on its clock.")]
 Frames = Annotated[
     int, typer.Option(min=1, help="Frames on a .png, about: groups of I- and P-frames stay whole.")
 ]
+MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
 
 
 def explain(
@@ -40,11 +43,12 @@ def explain(
     duration: Annotated[float | None, typer.Option(help="Take so many seconds.")] = None,
     frames: Frames = 12,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "demo",
-    method: Method = "reuse",
+    method: MethodOrNone = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
     setting: Setting = None,
+    settings: SettingsFile = None,
     config: Config = None,
     fps: Fps = 3.0,
     device: Device = "auto",
@@ -78,13 +82,13 @@ def explain(
             raise SettingsError(f"--duration must be above 0 seconds, received {duration}")
         choice = ModelChoice(
             source=model,
-            method=method,
+            method=method or METHOD,
             settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,
             dtype=dtype,
-        )
+        ).calibrated(settings, method=method, fps=fps or None)
         end = None if duration is None else (start or 0.0) + duration
         part = {"fps": fps or None, "start_s": start, "end_s": end}
         return _explain(video, out, choice, part=part, frames=frames)

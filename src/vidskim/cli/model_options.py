@@ -20,7 +20,6 @@ MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
 METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 
-Method = Annotated[str, typer.Option(help=METHOD_HELP)]
 Interleave = Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")]
 Keep = Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame. Default 0.15.")]
 Threshold = Annotated[
