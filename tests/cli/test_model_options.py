@@ -39,6 +39,19 @@ def test_the_origin_makes_the_same_extractor_from_any_folder(
     assert load_model(**origin).fingerprint == encoder.fingerprint
 
 
+def test_the_origin_finds_the_student_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_model: Path
+) -> None:
+    monkeypatch.chdir(clip_model.parent)
+    settings = {"student": clip_model.name, "token": False}
+    choice = ModelChoice(source=str(clip_model), method="residual", settings=settings)
+    encoder, origin = choice.load(), choice.origin()
+    monkeypatch.chdir(tmp_path)
+    assert origin["student"] == str(clip_model)
+    assert load_model(**origin).fingerprint == encoder.fingerprint
+    assert "student" in encoder.fingerprint.settings
+
+
 @pytest.fixture
 def settings_file(tmp_path: Path, clip_model: Path) -> Path:
     fingerprint = load_model(clip_model).fingerprint

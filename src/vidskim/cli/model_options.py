@@ -124,12 +124,14 @@ class ModelChoice:
         """How to get the same extractor again, from any folder: arguments of `load_model`."""
         from vidskim.pipeline.hub import lasting_name
 
+        student = self.settings.get("student")
         return {
             "source": lasting_name(self.source),
             "method": self.method,
             "config": self.config,
             "scaler": self.scaler,
             **self.settings,
+            **({} if student is None else {"student": lasting_name(student)}),
         }
 
 
