@@ -13,6 +13,7 @@ from vidskim.tokens.select import (
     kept_count,
     random_scores,
     top,
+    trained_count,
     uniform,
 )
 
@@ -33,10 +34,19 @@ def test_kept_count_rounds_half_to_even_and_keeps_one(patches: int, keep: float,
     assert kept_count(patches, keep) == count
 
 
+@pytest.mark.parametrize(
+    ("patches", "keep", "count"), [(49, 0.15, 7), (49, 0.1, 4), (196, 0.15, 29), (49, 0.001, 1), (9, 1.0, 9)]
+)
+def test_trained_count_rounds_down_and_keeps_one(patches: int, keep: float, count: int) -> None:
+    assert trained_count(patches, keep) == count
+
+
 @pytest.mark.parametrize("keep", [0.0, -0.1, 1.01])
 def test_keep_outside_its_range_is_refused(keep: float) -> None:
     with pytest.raises(SettingsError, match="above 0 and at most 1"):
         kept_count(49, keep)
+    with pytest.raises(SettingsError, match="above 0 and at most 1"):
+        trained_count(49, keep)
 
 
 def test_uniform_of_b32_is_the_main_diagonal() -> None:

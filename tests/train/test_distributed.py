@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import distil_ranks
 import pytest
 import torch
 import torch.distributed as dist
@@ -88,3 +89,39 @@ def test_alone_no_group_is_made() -> None:
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(SettingsError, match="unknown device 'tpu-v9'"), joined("tpu-v9"):
         pass
+
+
+def test_two_ranks_compare_with_the_captions_of_both(tmp_path: Path) -> None:
+    """Gradients of a distillation with captions are those of one process with the whole batch."""
+    (port,) = free_ports(1)
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command = [sys.executable, "-W", "error", distil_ranks.__file__, str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    try:
+        assert [process.wait(timeout=90) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    for name in distil_ranks.LOSSES:
+        alone = distil_ranks.gradients(name)
+        first, second = (load_file(tmp_path / f"{name}-{rank}.safetensors") for rank in range(2))
+        for key, expected in alone.items():
+            assert torch.equal(first[key], second[key])
+            torch.testing.assert_close(first[key], expected, rtol=1e-4, atol=1e-6)
+            assert float(expected.abs().max()) > 1e-3
+    # half of the captions are another question: the test can fail
+    half = {name: value[:3] for name, value in distil_ranks.whole_batch().items()}
+    task = distil_ranks.make_task("ce")
+    task.loss(task.model, half, torch.Generator())[0].backward()
+    whole = distil_ranks.gradients("ce")["0.weight"]
+    gradient = task.model.tokenizer.get_parameter("0.weight").grad
+    assert gradient is not None
+    assert not torch.allclose(gradient, whole, rtol=1e-2)
+
+
+def test_the_first_rank_goes_first_alone_too() -> None:
+    with joined("cpu") as ranks, ranks.first_goes_first():
+        assert ranks.is_first

@@ -1,11 +1,21 @@
 """Losses against hand-made values."""
 
 from math import log
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from vidskim.train.losses import contrastive_loss, feature_regression
+from vidskim.train.losses import (
+    caption_loss,
+    caption_loss_both_ways,
+    contrastive_loss,
+    feature_mse,
+    feature_regression,
+)
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "residualvit_distil.safetensors"
 
 
 def test_contrastive_loss_of_ignorance_is_log_b() -> None:
@@ -53,3 +63,25 @@ def test_feature_regression_is_half_the_squared_distance_of_unit_vectors() -> No
         ((a - b) ** 2).sum(dim=1).mean().item() / 2, abs=1e-6
     )
     assert feature_regression(a, a).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_caption_losses_are_those_of_the_authors_released_code() -> None:
+    """Values alone; test_student has the gradients."""
+    told = load_file(FIXTURE)
+    student, teacher, texts = told["student"], told["teacher"], told["texts"]
+    assert feature_mse(student, teacher).item() == pytest.approx(told["mse"].item(), abs=1e-5)
+    assert caption_loss(student, teacher, texts, 100.0).item() == pytest.approx(told["ce"].item(), abs=1e-5)
+    both = caption_loss_both_ways(student, teacher, texts, 100.0)
+    assert both.item() == pytest.approx(told["ce-both"].item(), abs=1e-5)
+
+
+def test_caption_loss_of_the_teacher_itself_is_its_entropy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    teacher, texts = (
+        torch.nn.functional.normalize(torch.randn(shape, generator=generator), dim=-1)
+        for shape in ((4, 2, 5), (4, 5))
+    )
+    shares = (10.0 * teacher @ texts.T).softmax(dim=-1)
+    entropy = -(shares * shares.log()).sum(dim=-1).mean()
+    assert caption_loss(teacher, teacher, texts, 10.0).item() == pytest.approx(entropy.item(), abs=1e-5)
+    assert caption_loss(teacher.roll(1, 0), teacher, texts, 10.0) > entropy

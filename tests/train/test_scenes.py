@@ -6,6 +6,7 @@ import torch
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.synth.captions import all_phrases
 from vidskim.synth.vocabulary import Split, is_held_out
+from vidskim.train.ranges import Ranges
 from vidskim.train.scenes import Groups, Moments, draw_single_event, draw_visible
 
 
@@ -61,10 +62,19 @@ def test_the_actor_can_be_seen_at_the_moment_drawn() -> None:
 
 
 def test_groups_are_neighbouring_frames_of_one_scene() -> None:
-    source = Groups(image=48, interleave=2, batch=5)
-    frames = source[0]["frames"]
+    source = Groups(image=48, ranges=Ranges((2, 2), (0.2, 0.2)), grid=6, batch=5)
+    batch = source[0]
+    frames = batch["frames"]
     assert frames.shape == (5, 3, 48, 48, 3)
-    assert torch.equal(frames, Groups(image=48, interleave=2, batch=5)[0]["frames"])
+    assert batch["kept"].shape == (5, 2, 7)
+    assert torch.equal(frames, source[0]["frames"])
     within = (frames[:, 1].float() - frames[:, 0].float()).abs().mean()
     across = (frames[1:, 0].float() - frames[:-1, 0].float()).abs().mean()
     assert 0 < within < across / 3
+
+
+def test_batches_that_ranks_see_together_have_groups_of_one_length() -> None:
+    source = Groups(image=48, ranges=Ranges((1, 5), (0.1, 0.5)), grid=6, batch=1, together=2)
+    shapes = [source[number]["kept"].shape for number in range(12)]
+    assert shapes[::2] == shapes[1::2]
+    assert len(set(shapes)) > 2

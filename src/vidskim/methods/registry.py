@@ -120,7 +120,8 @@ def make_method(
         tower = model if student is None else student.model
         raise CheckpointError(
             f"{tower} has no residual tokenizer, which method='residual' needs. Distil one with "
-            "`vidskim train distill --model MODEL --out FOLDER` and pass load_model(..., residual_tokenizer=FILE), "
+            "`vidskim train distill --model MODEL --videos YOUR_VIDEOS --out FOLDER` (no labels are needed) and pass "
+            "load_model(..., residual_tokenizer=FOLDER/residual_tokenizer.safetensors), "
             "or use method='reuse', which needs no training (token=False leaves the token out)"
         )
     return build_method(

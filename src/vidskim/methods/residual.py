@@ -3,6 +3,7 @@
 Source: Soldan et al., ResidualViT, ICCV 2025.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -38,18 +39,21 @@ class ResidualTokenizer(nn.Sequential):
         self.depth = depth
 
 
-def save_tokenizer(path: Path, tokenizer: ResidualTokenizer, *, backbone: str) -> None:
+def save_tokenizer(
+    path: Path, tokenizer: ResidualTokenizer, *, backbone: str, notes: Mapping[str, str] | None = None
+) -> None:
     """Write a distilled tokenizer as float32 safetensors.
 
     Args:
         path: beside a checkpoint folder's weights under the name `TOKENIZER_FILE`, it is loaded with them.
         tokenizer: on any device.
         backbone: hash of the vision tower it was distilled for (`Checkpoint.weights_hash`).
+        notes: for the header: how it was trained.
     """
     state = {
         name: value.detach().float().cpu().contiguous() for name, value in tokenizer.state_dict().items()
     }
-    safetensors.torch.save_file(state, path, metadata={"format": "pt", "backbone": backbone})
+    safetensors.torch.save_file(state, path, metadata={**(notes or {}), "format": "pt", "backbone": backbone})
 
 
 def read_tokenizer(path: Path, *, backbone: str) -> dict[str, Tensor]:

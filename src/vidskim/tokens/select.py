@@ -13,16 +13,32 @@ LEVELS = 16
 def kept_count(patches: int, keep: float) -> int:
     """Patches kept at a fixed share: round-half-even(patches * keep), at least 1.
 
-    Source: ResidualViT's inference rule (its training floors instead).
+    Source: ResidualViT's inference rule; see `trained_count` for its training.
 
     Raises:
         SettingsError: `keep` is outside (0, 1].
     """
+    _check_keep(keep)
+    return max(1, round(patches * keep))
+
+
+def trained_count(patches: int, keep: float) -> int:
+    """Patches kept in training: floor(patches * keep), at least 1.
+
+    Source: ResidualViT's training rule, where they are drawn by chance, each image for itself.
+
+    Raises:
+        SettingsError: `keep` is outside (0, 1].
+    """
+    _check_keep(keep)
+    return max(1, math.floor(patches * keep))
+
+
+def _check_keep(keep: float) -> None:
     if not 0 < keep <= 1:
         raise SettingsError(
             f"keep is the share of patches recomputed, above 0 and at most 1; received {keep}"
         )
-    return max(1, round(patches * keep))
 
 
 def counts_above(scores: Tensor, threshold: float) -> Tensor:

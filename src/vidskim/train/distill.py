@@ -1,201 +1,218 @@
-"""Label-free distillation of a residual tokenizer: P-frames learn to say what the full encoder says.
+"""Distillation of a residual tokenizer: P-frames learn to say what the full encoder says. The model stays as it is.
 
-Source: Soldan et al., ResidualViT, ICCV 2025; the loss here is feature regression, which needs no text.
+Source: Soldan et al., ResidualViT, ICCV 2025; feature regression, which needs no text, is ours.
 """
 
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidskim.errors import SettingsError
-from vidskim.methods.residual import TOKENIZER_FILE, InsertToken, ResidualTokenizer, save_tokenizer
+from vidskim.errors import CheckpointError
+from vidskim.methods.residual import TOKENIZER_FILE, save_tokenizer
 from vidskim.models.checkpoint import build_vision, read_checkpoint
-from vidskim.models.vit import VisionTransformer, unit
+from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
-from vidskim.tokens.select import kept_count, top
-from vidskim.train.distributed import joined
+from vidskim.pipeline.load import load_model
+from vidskim.pipeline.progress import Progress
+from vidskim.train.distributed import Ranks, gather_rows, joined
+from vidskim.train.footage import FootageGroups, open_footage
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
-from vidskim.train.losses import feature_regression
+from vidskim.train.losses import caption_loss, caption_loss_both_ways, feature_mse, feature_regression
+from vidskim.train.recipe import Distillation
+from vidskim.train.record import ValidationRecord
 from vidskim.train.scenes import Groups
-from vidskim.video.motion import pixel_difference
+from vidskim.train.student import Student
+from vidskim.train.validation import HeldOut, Validation, held_out_footage, held_out_scenes
 
-RECIPE = LoopSettings(steps=1500, learning_rate=3e-3, warmup_steps=30, workers=1)
-DEPTH = 2  # linear layers; the published tokenizer has 1
-VALIDATION_SEED = 1_000_003
-VALIDATION_BATCHES = 4
-
-
-class Student(nn.Module):
-    """A frozen vision tower, and the tokenizer that is trained.
-
-    Args:
-        trunk: the backbone; teacher and student share it.
-        depth: linear layers of the tokenizer.
-        mean: of the preparation [3], pixels in 0..1.
-        std: of the preparation [3].
-        seed: of the tokenizer's first weights.
-    """
-
-    def __init__(
-        self,
-        trunk: VisionTransformer,
-        *,
-        depth: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        seed: int,
-    ) -> None:
-        super().__init__()
-        self.trunk = trunk.requires_grad_(False)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.tokenizer = ResidualTokenizer(dim=trunk.config.dim, width=trunk.config.width, depth=depth)
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
-
-    def forward(self, frames: Tensor, chosen: Tensor | None, keep: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Groups of one I-frame and its P-frames, uint8 [b, 1 + n, y, x, 3].
-
-        Args:
-            frames: the groups.
-            chosen: scores to choose patches by [b n, patches], or None for the pixels' change against the I-frame.
-            keep: share of patches.
-
-        Returns:
-            Unit vectors of the P-frames [b n, d]: the student's, the full encoder's, and the I-frame's copied.
-        """
-        b, t = frames.shape[:2]
-        pixels = (
-            ((frames.float() / 255 - self.mean) / self.std).flatten(0, 1).permute(0, 3, 1, 2).contiguous()
-        )
-        with torch.no_grad():
-            full = unit(self.trunk(self.trunk.embed(pixels))).view(b, t, -1)
-        grouped = pixels.view(b, t, *pixels.shape[1:])
-        between = grouped[:, 1:].flatten(0, 1)
-        if chosen is None:
-            anchors = grouped[:, :1].expand_as(grouped[:, 1:]).flatten(0, 1)
-            chosen = pixel_difference(between, anchors, std=self.std, grid=self.trunk.config.grid)
-        kept = top(chosen, kept_count(self.trunk.config.patches, keep))
-        copied = full[:, :1].expand(-1, t - 1, -1).flatten(0, 1)
-        tokens = self.tokenizer(full[:, 0]).repeat_interleave(t - 1, dim=0)
-        x = self.trunk.embed(between, kept)
-        student = unit(self.trunk(x, InsertToken(tokens.to(x.dtype))))
-        return student, full[:, 1:].flatten(0, 1), copied
+CACHE = "cache"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillTask:
     """A `Task`: bring the P-frames' features to the full encoder's.
 
-    Half of the batches drop patches by chance, as published; the others as `method="residual"` does by default, by the
-    pixels' change, so that the tokenizer is trained on what it will meet.
+    Args:
+        model: the student.
+        source: batches of groups.
+        loss_name: see `Distillation`.
+        scale: the teacher's inverse temperature, for losses with captions.
+        settings: see `Task.settings`.
     """
 
     model: Student
-    source: Groups
-    keep: float
-    backbone: str
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """See `Task.settings`."""
-        return {
-            "backbone": self.backbone,
-            "depth": self.model.tokenizer.depth,
-            "groups": self.source.batch,
-            "interleave": self.source.interleave,
-            "keep": self.keep,
-        }
+    source: Groups | FootageGroups
+    loss_name: str
+    scale: float
+    settings: Mapping[str, object]
 
     def loss(
         self, model: nn.Module, batch: dict[str, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """See `Task.loss`."""
+        """See `Task.loss`; "copy" is what copying the I-frame's feature would have as feature regression."""
         frames = batch["frames"]
-        count = frames.shape[0] * (frames.shape[1] - 1)
-        by_chance = torch.rand((), generator=generator) < 0.5
-        scores = torch.rand(count, self.model.trunk.config.patches, generator=generator)
-        student, teacher, copied = model(frames, scores.to(frames.device) if by_chance else None, self.keep)
-        return feature_regression(student, teacher), {"copy": feature_regression(copied, teacher)}
+        features = batch["features"] if "features" in batch else self.model.encode_full(frames)
+        anchors, teacher = features[:, 0], features[:, 1:]
+        student = model(frames[:, 1:], batch["kept"], anchors)
+        copied = feature_regression(anchors[:, None].expand_as(teacher), teacher)
+        return self._compare(student, teacher, batch), {
+            "copy": copied,
+            "regression": feature_regression(student.detach(), teacher),
+        }
+
+    def _compare(self, student: Tensor, teacher: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        if self.loss_name == "regression":
+            return feature_regression(student, teacher)
+        if self.loss_name == "mse":
+            return feature_mse(student, teacher)
+        texts = gather_rows(batch["texts"])
+        if self.loss_name == "ce":
+            return caption_loss(student, teacher, texts, self.scale)
+        return caption_loss_both_ways(gather_rows(student), gather_rows(teacher), texts, self.scale)
 
 
 def make_task(
-    source: str | Path, *, interleave: int, keep: float, depth: int, batch: int, seed: int
-) -> DistillTask:
-    """The task before its first step.
+    what: Distillation,
+    out: Path,
+    *,
+    encoder: VideoEncoder,
+    seed: int,
+    ranks: int = 1,
+    on_video: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[DistillTask, list[HeldOut]]:
+    """The task before its first step, and what is held out from it; footage is prepared and encoded on the way.
+
+    Args:
+        what: is distilled.
+        out: folder of the training; footage is kept in `out`/cache.
+        encoder: of the same model, with method "full".
+        seed: of weights and batches.
+        ranks: processes that train together.
+        on_video: called after each video.
 
     Raises:
-        CheckpointError: the model does not load.
+        CheckpointError: the model does not load, or lacks what the loss needs.
         SettingsError: a value is out of range.
+        TrainingError: not one video could be read.
     """
-    kept_count(1, keep)
-    for name, value in {"interleave": interleave, "depth": depth, "batch": batch}.items():
-        if value < 1:
-            raise SettingsError(f"{name} must be 1 or more, received {value}")
-    checkpoint = read_checkpoint(resolve(source))
-    preparation = checkpoint.preparation
+    checkpoint = read_checkpoint(resolve(what.model), config=what.config)
+    scale = _scale(checkpoint.logit_scale, encoder) if what.needs_captions else 1.0
     student = Student(
-        build_vision(checkpoint), depth=depth, mean=preparation.mean, std=preparation.std, seed=seed
+        build_vision(checkpoint), depth=what.depth, preparation=checkpoint.preparation, seed=seed
     )
-    groups = Groups(image=checkpoint.vision.image, interleave=interleave, batch=batch, seed=seed)
-    return DistillTask(model=student, source=groups, keep=keep, backbone=checkpoint.weights_hash)
+    stream: dict[str, Any] = {
+        "ranges": what.ranges,
+        "grid": checkpoint.vision.grid,
+        "batch": what.batch,
+        "seed": seed,
+        "together": ranks,
+    }
+    source: Groups | FootageGroups
+    if what.videos:
+        source, rest = open_footage(what, out / CACHE, encoder=encoder, stream=stream, on_video=on_video)
+        held_out, footage = held_out_footage(rest), source.digest()
+    else:
+        source = Groups(image=checkpoint.vision.image, fps=what.fps, **stream)
+        held_out, footage = held_out_scenes(image=checkpoint.vision.image, fps=what.fps), "rendered scenes"
+    settings = {
+        "backbone": checkpoint.weights_hash,
+        "depth": what.depth,
+        "groups": what.batch,
+        "loss": what.loss,
+        "footage": footage,
+        **what.ranges.to_dict(),
+    }
+    return DistillTask(
+        model=student, source=source, loss_name=what.loss, scale=scale, settings=settings
+    ), held_out
 
 
-def validate(task: DistillTask) -> dict[str, float]:
-    """Mean cosine of P-frames to the full encoder on unseen scenes, with `copy` and random patches beside it."""
-    source = replace(task.source, seed=VALIDATION_SEED)
-    device = task.model.mean.device
-    sums: dict[str, list[float]] = {"cosine": [], "cosine_random": [], "cosine_copy": []}
-    with torch.inference_mode():
-        for number in range(VALIDATION_BATCHES):
-            frames = source[number]["frames"].to(device)
-            count = frames.shape[0] * (frames.shape[1] - 1)
-            noise = torch.rand(
-                count, task.model.trunk.config.patches, generator=torch.Generator().manual_seed(number)
-            )
-            student, teacher, copied = task.model(frames, None, task.keep)
-            by_chance, *_ = task.model(frames, noise.to(device), task.keep)
-            for name, vectors in zip(sums, (student, by_chance, copied), strict=True):
-                sums[name].append(1 - float(feature_regression(vectors, teacher)))
-    return {name: float(np.mean(values)) for name, values in sums.items()}
+def _scale(logit_scale: float | None, encoder: VideoEncoder) -> float:
+    """The teacher's inverse temperature.
+
+    Raises:
+        CheckpointError: it has none, as it knows no text.
+    """
+    if logit_scale is None or encoder.text is None:
+        raise CheckpointError(
+            f"{encoder.fingerprint.model} has no text tower, which losses with captions need; use --loss regression"
+        )
+    return math.exp(logit_scale)
 
 
 def train_distill(
-    model: str | Path,
+    what: Distillation,
     out: Path,
-    settings: LoopSettings,
+    loop: LoopSettings,
     *,
-    interleave: int = 2,
-    keep: float = 0.15,
-    depth: int = DEPTH,
-    batch: int = 64,
     on_step: Callable[[StepReport], None] | None = None,
+    on_video: Callable[[Progress], None] = lambda progress: None,
 ) -> FitReport:
     """Distil a residual tokenizer for a model, or go on where `out` stands.
 
+    Beside the loop's files `out` then holds residual_tokenizer.safetensors, the result; validation.json, how it does on
+    what was held out before and after; and cache/, the footage as prepared, which may be removed.
+
     Args:
-        model: as `load_model`'s source.
-        out: folder of the training; the result is `out`/residual_tokenizer.safetensors.
-        settings: of the loop; `RECIPE` is what the bundled one was made with.
-        interleave: P-frames in each group.
-        keep: share of patches kept in a P-frame.
-        depth: linear layers of the tokenizer; the published one has 1.
-        batch: groups in each batch of one process.
+        what: is distilled, from what.
+        out: folder of the training.
+        loop: how; `RECIPES` has some.
         on_step: called after each step.
+        on_video: called after each video that is prepared.
 
     Raises:
-        CheckpointError: the model does not load.
+        CheckpointError: the model does not load, or lacks what the loss needs.
         SettingsError: a value is out of range, or `out` holds another training.
+        TrainingError: not one video could be read.
     """
-    task = make_task(model, interleave=interleave, keep=keep, depth=depth, batch=batch, seed=settings.seed)
-    with joined(settings.device) as ranks:
-        report = fit(task, settings, out, on_step=on_step, on_checkpoint=lambda step: validate(task))
-        if ranks.is_first:
-            save_tokenizer(out / TOKENIZER_FILE, task.model.tokenizer, backbone=task.backbone)
+    with joined(loop.device) as ranks:
+        encoder = load_model(what.model, config=what.config, device=ranks.device, dtype=loop.precision)
+        with ranks.first_goes_first():  # it fills the cache for all
+            task, held_out = make_task(
+                what,
+                out,
+                encoder=encoder,
+                seed=loop.seed,
+                ranks=ranks.count,
+                on_video=on_video if ranks.is_first else lambda progress: None,
+            )
+        loop = _with_epochs(loop, what, task.source, ranks)
+        if not ranks.is_first:
+            return fit(task, loop, out)
+        record = ValidationRecord(
+            out,
+            task.model.tokenizer,
+            made_for={**task.settings, "seed": loop.seed, "steps": loop.steps},
+            validation=Validation(held_out, encoder=encoder, ranges=what.ranges),
+        )
+        report = fit(task, loop, out, on_step=on_step, on_checkpoint=record.validate)
+        record.finish()
+        notes = {
+            "loss": what.loss,
+            "steps": loop.steps,
+            "footage": task.settings["footage"],
+            **what.ranges.to_dict(),
+        }
+        save_tokenizer(
+            out / TOKENIZER_FILE,
+            task.model.tokenizer,
+            backbone=str(task.settings["backbone"]),
+            notes={name: json.dumps(value) for name, value in notes.items()},
+        )
     return report
+
+
+def _with_epochs(
+    loop: LoopSettings, what: Distillation, source: Groups | FootageGroups, ranks: Ranks
+) -> LoopSettings:
+    """The loop's steps, from epochs if those were given; a group of N + 1 frames counts as so many."""
+    if what.epochs is None or isinstance(source, Groups):
+        return loop
+    frames_a_step = what.batch * ranks.count * (1 + sum(what.ranges.interleave) / 2)
+    steps = max(1, math.ceil(what.epochs * source.frames / frames_a_step))
+    return replace(loop, steps=steps, warmup_steps=min(loop.warmup_steps, steps // 5))

@@ -55,6 +55,15 @@ class Ranks:
         dist.broadcast(box, src=0)
         return int(box)
 
+    @contextmanager
+    def first_goes_first(self) -> Iterator[None]:
+        """A block that the first rank passes before the others."""
+        if not self.is_first:
+            self.wait()
+        yield
+        if self.is_first:
+            self.wait()
+
     def wait(self) -> None:
         """Until every rank is here."""
         if self.count > 1:

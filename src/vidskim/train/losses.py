@@ -1,5 +1,7 @@
 """Training objectives: functions of features, with no state."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,3 +29,45 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
 def feature_regression(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean of 1 - cosine between unit vectors [b, d]; half their mean squared distance."""
     return 1 - (student * teacher).sum(dim=-1).mean()
+
+
+def feature_mse(student: Tensor, teacher: Tensor) -> Tensor:
+    """100 times the mean over unit vectors [..., d] of their squared distance / sqrt(d).
+
+    Source: the loss "mse" of ResidualViT's released training.
+    """
+    squared = (student - teacher).square().sum(dim=-1)
+    return 100 * squared.mean() / math.sqrt(student.shape[-1])
+
+
+def caption_loss(student: Tensor, teacher: Tensor, texts: Tensor, scale: float) -> Tensor:
+    """Soft cross-entropy of each frame's distribution over captions, the teacher's against the student's.
+
+    Args:
+        student: unit vectors [b, n, d]: n P-frames of each of b clips.
+        teacher: the full encoder's of the same frames [b, n, d].
+        texts: captions of the whole batch, all ranks' [c, d], unit vectors.
+        scale: the teacher's inverse temperature, for both.
+
+    Source: the loss "ce" of ResidualViT's released training, image to text.
+    """
+    return _soft_cross_entropy(scale * student @ texts.T, scale * teacher @ texts.T)
+
+
+def caption_loss_both_ways(student: Tensor, teacher: Tensor, texts: Tensor, scale: float) -> Tensor:
+    """The mean of `caption_loss` and its reverse: each caption's distribution over the batch's frames.
+
+    The frames that a caption is spread over are those of one position in the group, k = 1 ... n, in turn.
+
+    Args:
+        student, teacher, texts, scale: as in `caption_loss`; row i of the texts is clip i's.
+
+    Source: ResidualViT's loss as the paper has it; in the released training an option.
+    """
+    ours, theirs = scale * student @ texts.T, scale * teacher @ texts.T  # b n c
+    to_frames = _soft_cross_entropy(ours.permute(1, 2, 0), theirs.permute(1, 2, 0))  # n c b
+    return (_soft_cross_entropy(ours, theirs) + to_frames) / 2
+
+
+def _soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return -(target.softmax(dim=-1) * logits.log_softmax(dim=-1)).sum(dim=-1).mean()

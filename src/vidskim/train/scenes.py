@@ -14,6 +14,7 @@ from vidskim.synth.render import render_frame
 from vidskim.synth.script import Event, Script, Shot
 from vidskim.synth.vocabulary import Split
 from vidskim.train.foreign import write_foreign
+from vidskim.train.ranges import Ranges
 
 # A salt for each stream of random numbers, so that no two sources draw the same scenes.
 MOMENTS, GROUPS = 11, 12
@@ -87,32 +88,41 @@ def draw_visible(event: Event, generator: np.random.Generator) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:
-    """A `Source` of short runs of frames: an I-frame and the P-frames after it, as sampled from a video.
+    """A `Source` of short runs of rendered frames: an I-frame and the P-frames after it, as sampled from a video.
 
     Args:
         image: side of the frames in pixels.
-        interleave: P-frames in each group.
+        ranges: of group length and kept share.
+        grid: patches along one side.
         batch: groups in each batch.
         fps: frames per second of the sampling.
         seed: of the whole stream.
+        together: consecutive batches with one group length, for ranks that compare their rows.
     """
 
     image: int
-    interleave: int
+    ranges: Ranges
+    grid: int
     batch: int
     fps: float = 3.0
     seed: int = 0
+    together: int = 1
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """Batch `number`: "frames" uint8 [b, 1 + interleave, y, x, 3]."""
+        """Batch `number`: "frames" uint8 [b, 1 + n, y, x, 3] and the patches kept, "kept" int64 [b, n, k]."""
+        setting = self.ranges.draw(seed=self.seed, number=number // self.together)
         generator = np.random.default_rng([GROUPS, self.seed, number])
-        groups = np.stack([self._draw(generator) for _ in range(self.batch)])
-        return {"frames": torch.from_numpy(groups)}
+        count = 1 + setting.interleave
+        groups = [draw_run(generator, count=count, fps=self.fps, image=self.image) for _ in range(self.batch)]
+        frames = torch.from_numpy(np.stack(groups))
+        return {"frames": frames, "kept": setting.choose(frames, grid=self.grid, generator=generator)}
 
-    def _draw(self, generator: np.random.Generator) -> NDArray[np.uint8]:
-        shot, event = draw_single_event(generator, Split.TRAIN)
-        script = Script("", (shot,), (event,))
-        length = self.interleave / self.fps
-        start = float(generator.uniform(0, max(0.0, event.length_s - length)))
-        times = [start + step / self.fps for step in range(1 + self.interleave)]
-        return np.stack([render_frame(script, t, height=self.image, width=self.image) for t in times])
+
+def draw_run(generator: np.random.Generator, *, count: int, fps: float, image: int) -> NDArray[np.uint8]:
+    """`count` frames of one scene, `fps` a second: uint8 [t, y, x, 3]."""
+    shot, event = draw_single_event(generator, Split.TRAIN)
+    script = Script("", (shot,), (event,))
+    length = (count - 1) / fps
+    start = float(generator.uniform(0, max(0.0, event.length_s - length)))
+    times = [start + step / fps for step in range(count)]
+    return np.stack([render_frame(script, t, height=image, width=image) for t in times])

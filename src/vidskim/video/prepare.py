@@ -104,6 +104,11 @@ def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> t
 
     Source: the preparation published with CLIP (resize, centre crop, scale to 0..1, normalise).
     """
+    return normalise(crop_frames(frames, preparation), preparation)
+
+
+def crop_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> npt.NDArray[np.uint8]:
+    """The first half of `prepare_frames`: resized and cropped, uint8 [t, size, size, 3]; the same errors."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         received = f"{frames.dtype} {list(frames.shape)}"
         raise SettingsError(f"frames must be uint8 [t, y, x, 3], received {received}")
@@ -118,6 +123,11 @@ def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> t
     # Pillow lets other threads run. PyTorch's number of threads says how many the caller allows.
     with ThreadPoolExecutor(min(MOST_THREADS, torch.get_num_threads())) as pool:
         list(pool.map(fill, range(t)))
+    return cropped
+
+
+def normalise(cropped: npt.NDArray[np.uint8], preparation: Preparation) -> torch.Tensor:
+    """The second half: uint8 [t, size, size, 3] -> float32 [t, 3, size, size], scaled and normalised."""
     pixels = torch.from_numpy(cropped).permute(0, 3, 1, 2).contiguous()  # [t, 3, y, x]
     mean, std = _channels(preparation)
     return pixels.float().div_(255.0).sub_(mean).div_(std)
