@@ -17,30 +17,38 @@ CHEAP = Candidate("copy", "copy", {"interleave": 1}, "free")
 
 
 def observation(
-    cosines: list[float], macs: int, seconds: list[float], scores: list[list[float]] | None = None
+    cosines: list[float],
+    macs: int,
+    seconds: float,
+    time_shares: list[float],
+    scores: list[list[float]] | None = None,
 ) -> Observation:
     table = np.zeros((len(cosines), 0)) if scores is None else np.array(scores)
     return Observation(
-        cosines=np.array(cosines, np.float32), macs=macs, seconds=seconds, scores=table.astype(np.float32)
+        cosines=np.array(cosines, np.float32),
+        macs=macs,
+        seconds=seconds,
+        time_shares=time_shares,
+        scores=table.astype(np.float32),
     )
 
 
 def test_numbers_by_hand() -> None:
     observed = {
         "a": [
-            observation([1, 1], 200, [2.0, 9.0, 3.0], [[1, 5], [2, 4]]),
-            observation([1, 0.8], 100, [1.0, 1.0, 8.0], [[1, 4], [2, 5]]),
+            observation([1, 1], 200, 2.0, [1.0, 1.0], [[1, 5], [2, 4]]),
+            observation([1, 0.8], 100, 9.0, [0.5, 0.3, 0.9], [[1, 4], [2, 5]]),
         ],
         "b": [
-            observation([1, 1, 1], 300, [3.0, 3.0, 3.0], [[3, 3], [4, 2], [5, 1]]),
-            observation([0.5, 0.7, 1], 100, [1.0, 1.0, 1.0], [[3, 3], [4, 2], [5, 1]]),
+            observation([1, 1, 1], 300, 3.0, [1.0, 1.0], [[3, 3], [4, 2], [5, 1]]),
+            observation([0.5, 0.7, 1], 100, 9.0, [0.2, 0.2, 0.2], [[3, 3], [4, 2], [5, 1]]),
         ],
     }
     full, cheap = summarise([FULL, CHEAP], observed)
     assert (full.share, full.time_share, full.cosine, full.correlation, full.overlap) == (1, 1, 1, 1, 1)
     assert cheap.share == pytest.approx(200 / 500)
-    assert cheap.time_share == pytest.approx((1 + 1) / (3 + 3))
-    assert cheap.ms == pytest.approx(1000 * 2 / 5)
+    assert cheap.time_share == pytest.approx(0.4 * 0.5 + 0.6 * 0.2)
+    assert cheap.ms == pytest.approx(1000 * 0.32 * (2 + 3) / 5)
     assert cheap.cosine == pytest.approx(4 / 5)
     assert cheap.low == pytest.approx(0.5 + 0.4 * 0.2)  # 0.4 of the way from the first to the second of five
     assert (cheap.worst_video, cheap.worst) == ("b", pytest.approx(2.2 / 3))
@@ -49,7 +57,7 @@ def test_numbers_by_hand() -> None:
 
 
 def test_without_queries_there_is_no_agreement() -> None:
-    (full,) = summarise([FULL], {"a": [observation([1, 1], 200, [2.0])]})
+    (full,) = summarise([FULL], {"a": [observation([1, 1], 200, 2.0, [1.0])]})
     assert (full.correlation, full.overlap) == (None, None)
 
 
@@ -112,8 +120,8 @@ def test_a_run_on_files(demo: VideoEncoder, clips: list[Source], tmp_path: Path)
     assert {name: video["frames"] for name, video in report.videos.items()} == {"v0.mp4": 40, "v1.mp4": 41}
     assert (report.frames, report.listed) == (81, 3)
     assert report.failures.keys() == {"text.mp4"}
-    assert len(steps) == 12
-    assert (steps[0], steps[-1]) == ((1, 18, "v0.mp4"), (18, 18, "v1.mp4"))
+    assert len(steps) == 14
+    assert (steps[0], steps[-1]) == ((1, 21, "v0.mp4"), (21, 21, "v1.mp4"))
 
 
 @pytest.mark.usefixtures("few")

@@ -11,6 +11,7 @@ import torch
 
 from vidskim.errors import SettingsError
 from vidskim.evaluate.candidates import Candidate, list_candidates
+from vidskim.evaluate.clock import take_turns
 from vidskim.evaluate.metrics import rank_correlation, top_overlap
 from vidskim.evaluate.observe import Observation, observe
 from vidskim.evaluate.sample import Excerpt, read_excerpts, spread
@@ -32,8 +33,8 @@ class Measurement:
     Args:
         candidate: the setting.
         share: MACs over the full encoder's.
-        time_share: encoder time over the full encoder's; of each video the median round.
-        ms: encoder time of one frame, milliseconds.
+        time_share: encoder time over that of the full encoder's runs around it; of each video the median round.
+        ms: encoder time of one frame, milliseconds: that share of the full encoder's.
         cosine: mean cosine to the full encoder's features.
         low: a tenth of the frames are below this cosine.
         worst_video: the video with the lowest mean cosine.
@@ -140,7 +141,7 @@ def calibrate(
 
     observed: dict[str, list[Observation]] = {}
     videos: dict[str, dict[str, Any]] = {}
-    runs = rounds * len(encoders)
+    runs = len(take_turns(len(encoders), rounds=rounds))
     for number, name, excerpt in read_excerpts(picked, encoder, fps=fps, most=frames, on_failure=fail):
         if not observed:
             _warm_up(encoders, excerpt)
@@ -196,20 +197,23 @@ def summarise(
     """
     columns = [[row[number] for row in observed.values()] for number in range(len(candidates))]
     full_macs = sum(one.macs for one in columns[0])
-    full_seconds = _seconds(columns[0])
+    weights = [one.macs / full_macs for one in columns[0]]
+    full_seconds = sum(one.seconds for one in columns[0])
     full_scores = np.concatenate([one.scores for one in columns[0]])
     measurements = []
     for candidate, column in zip(candidates, columns, strict=True):
         cosines = np.concatenate([one.cosines for one in column])
         means = {name: float(one.cosines.mean()) for name, one in zip(observed, column, strict=True)}
         worst_video = min(means, key=lambda name: means[name])
+        medians = [float(np.median(one.time_shares)) for one in column]
+        time_share = sum(weight * share for weight, share in zip(weights, medians, strict=True))
         correlation, overlap = _agreement(full_scores, np.concatenate([one.scores for one in column]))
         measurements.append(
             Measurement(
                 candidate=candidate,
                 share=sum(one.macs for one in column) / full_macs,
-                time_share=_seconds(column) / full_seconds,
-                ms=1000 * _seconds(column) / len(cosines),
+                time_share=time_share,
+                ms=1000 * time_share * full_seconds / len(cosines),
                 cosine=float(cosines.mean()),
                 low=float(np.percentile(cosines, LOW)),
                 worst_video=worst_video,
@@ -219,10 +223,6 @@ def summarise(
             )
         )
     return measurements
-
-
-def _seconds(column: Sequence[Observation]) -> float:
-    return sum(float(np.median(one.seconds)) for one in column)
 
 
 def _agreement(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from vidskim.evaluate.clock import shares_of_time, take_turns
 from vidskim.evaluate.fidelity import cosines_to
 from vidskim.evaluate.sample import Excerpt
 from vidskim.models.cost import vit_macs
@@ -23,13 +24,15 @@ class Observation:
     Args:
         cosines: to the full encoder's features, [t].
         macs: spent on these frames.
-        seconds: encoder time of each round, [r].
+        seconds: encoder time, the median of its runs.
+        time_shares: encoder time over the full encoder's beside it, [r].
         scores: cosine of each frame to each text query, [t, q].
     """
 
     cosines: npt.NDArray[np.float32]
     macs: int
-    seconds: Sequence[float]
+    seconds: float
+    time_shares: Sequence[float]
     scores: npt.NDArray[np.float32]
 
 
@@ -41,7 +44,7 @@ def observe(
     words: Tensor,
     on_run: Callable[[int], None] = lambda done: None,
 ) -> list[Observation]:
-    """Every encoder on the same frames, one after the other in each round, every second round backwards.
+    """Every encoder on the same frames, in the order of `take_turns`.
 
     Args:
         encoders: the full one first.
@@ -50,21 +53,30 @@ def observe(
         words: text vectors [q, d].
         on_run: told how many runs are done.
     """
-    seconds: list[list[float]] = [[] for _ in encoders]
-    results: list[list[Features]] = [[] for _ in encoders]
-    order = list(range(len(encoders)))
-    for done, number in enumerate(
-        number for turn in range(rounds) for number in (reversed(order) if turn % 2 else order)
-    ):
+    order = take_turns(len(encoders), rounds=rounds)
+    results: dict[int, list[Features]] = {}
+    seconds: list[float] = []
+    for done, number in enumerate(order, start=1):
         start = time.perf_counter()
         results[number] = _encode(encoders[number], excerpt)
-        seconds[number].append(time.perf_counter() - start)
-        on_run(done + 1)
-    frame_macs = vit_macs(encoders[0].trunk.config)
-    return [
-        _observation(results[0], parts, spent, words=words, closing=frame_macs if excerpt.goes_on else None)
-        for parts, spent in zip(results, seconds, strict=True)
-    ]
+        seconds.append(time.perf_counter() - start)
+        on_run(done)
+    shares = shares_of_time(order, seconds)
+    closing = vit_macs(encoders[0].trunk.config) if excerpt.goes_on else 0
+    observations = []
+    for number in range(len(encoders)):
+        spent = [time_s for setting, time_s in zip(order, seconds, strict=True) if setting == number]
+        cosines, scores, macs = _compare(results[0], results[number], words=words, closing=closing)
+        observations.append(
+            Observation(
+                cosines=cosines,
+                macs=macs,
+                seconds=float(np.median(spent)),
+                time_shares=shares[number],
+                scores=scores,
+            )
+        )
+    return observations
 
 
 def _encode(encoder: VideoEncoder, excerpt: Excerpt) -> list[Features]:
@@ -76,24 +88,17 @@ def _encode(encoder: VideoEncoder, excerpt: Excerpt) -> list[Features]:
     return [Features.concatenate(parts[number]) for number in range(len(excerpt.stretches))]
 
 
-def _observation(
-    full: Sequence[Features],
-    other: Sequence[Features],
-    seconds: Sequence[float],
-    *,
-    words: Tensor,
-    closing: int | None,
-) -> Observation:
-    """One setting's stretches against the full encoder's.
+def _compare(
+    full: Sequence[Features], other: Sequence[Features], *, words: Tensor, closing: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], int]:
+    """One setting's stretches against the full encoder's: cosines [t], scores [t, q], MACs.
 
     Args:
-        closing: MACs of an I-frame if the video goes on after each stretch. The last frame of a stretch is then left
-            out, with what it cost: in the whole video it would be the first of the next group.
+        closing: MACs of an I-frame if the video goes on after each stretch, else 0. The last frame of a stretch is then
+            left out, with what it cost: in the whole video it would be the first of the next group.
     """
-    count = None if closing is None else -1
+    count = -1 if closing else None
     cosines = [cosines_to(mine, its)[:count] for mine, its in zip(full, other, strict=True)]
-    macs = sum(part.macs - (closing or 0) * (part.kinds[-1] == "I") for part in other)
     scores = [(part.vectors[:count] @ words.T).numpy() for part in other]
-    return Observation(
-        cosines=np.concatenate(cosines), macs=int(macs), seconds=seconds, scores=np.concatenate(scores)
-    )
+    macs = sum(part.macs - closing * int(part.kinds[-1] == "I") for part in other)
+    return np.concatenate(cosines), np.concatenate(scores), macs

@@ -89,8 +89,12 @@ def read_excerpt(path: Path, encoder: VideoEncoder, *, fps: float | None, most: 
     # by time and not by number: where a file is damaged fewer frames may come than were asked for
     edges = [int(np.searchsorted(frames.times_s, times[run.start] - CLOSE_S)) for run in runs[1:]]
     bounds = [0, *edges, len(frames)]
+    goes_on = len(wanted) < len(times)
     parts = [frames.slice(start, stop) for start, stop in pairwise(bounds)]
-    return Excerpt([part for part in parts if len(part)], goes_on=len(wanted) < len(times))
+    stretches = [part for part in parts if len(part) > goes_on]
+    if not stretches:
+        raise NoFramesError(f"not two of {len(wanted)} frames that follow each other", path=str(path))
+    return Excerpt(stretches, goes_on=goes_on)
 
 
 def read_excerpts(

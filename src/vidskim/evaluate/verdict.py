@@ -33,9 +33,13 @@ def describe_sample(report: Report) -> list[str]:
     rounds = f"median of {report.rounds} rounds" if report.rounds > 1 else "one round"
     lines.append(
         f"time is the encoder's alone, {rounds} in which settings take turns; "
-        f"{machine['device']}, {machine['dtype']}, {machine['threads']} threads"
+        f"{machine['device']}, {machine['dtype']}, {_count(machine['threads'], 'thread')}"
     )
     return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe_choice(chosen: Measurement, measurements: Sequence[Measurement], *, budget: float) -> str:
