@@ -103,7 +103,7 @@ def plot_validation(folder: Path) -> Path:
         axes.set_ylabel("cosine to the full encoder", fontsize=9)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3, axis="y")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower left")
     path = folder / PICTURE
     with writing(path) as file:
         figure.savefig(file, format="png", dpi=120)
