@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vidskim.cli.distill import read_range, validation_lines
+from vidskim.cli.main import main
 from vidskim.errors import SettingsError
 from vidskim.pipeline.load import load_model
 
@@ -44,6 +45,18 @@ def test_footage_is_distilled_and_the_result_loads(
     assert lines[0].startswith("held out: ")
     assert any(line.startswith("  residual: ") and line.endswith(" before") for line in lines)
     assert sum("interpolate" in line for line in lines) == 4
+
+
+def test_of_several_processes_one_speaks(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    options = ("--steps", 1, "--batch", 1, "--interleave", 1, "--keep", 0.1, "--json")
+    arguments = ("train", "distill", "--model", "demo", "--videos", rendered, "--out", tmp_path, *options)
+    with pytest.raises(SystemExit) as exit_info:
+        main([*map(str, arguments)])
+    assert exit_info.value.code == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

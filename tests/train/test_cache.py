@@ -1,5 +1,6 @@
 """Footage is prepared and encoded once; what changed is made again, what cannot be read is named and skipped."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import vidskim
 from vidskim.errors import SettingsError, TrainingError
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.progress import Progress
+from vidskim.train import cache
 from vidskim.train.cache import CachedVideo, cache_footage
 
 
@@ -96,3 +98,24 @@ def test_a_cache_of_nothing_is_refused(tmp_path: Path, videos: list[Path], encod
         fill(tmp_path, videos[-1:], encoder)
     with pytest.raises(SettingsError, match="fps must be above 0"):
         fill(tmp_path, videos, encoder, fps=0.0)
+
+
+def test_a_full_disk_ends_the_run_and_blames_no_video(
+    tmp_path: Path, videos: list[Path], encoder: VideoEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache, "writing", full)
+    with pytest.raises(
+        TrainingError, match=r"cannot write the cache in .*: No space left on device; finished"
+    ):
+        fill(tmp_path, videos, encoder)
+
+
+def test_a_video_that_is_gone_is_named(tmp_path: Path, videos: list[Path], encoder: VideoEncoder) -> None:
+    _, told = fill(tmp_path, [videos[0], videos[0].with_name("gone.mp4")], encoder)
+    assert [(progress.name, progress.outcome) for progress in told] == [
+        ("v0.mp4", "done"),
+        ("gone.mp4", "failed"),
+    ]

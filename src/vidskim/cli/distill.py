@@ -8,7 +8,7 @@ import typer
 
 from vidskim.cli.console import JsonOption, Outcome, progress_line, run_verb
 from vidskim.cli.model_options import MODEL_HELP, Config, read_pairs
-from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
+from vidskim.cli.training import Device, Seed, is_first_rank, loop_settings, step_line, training_outcome
 from vidskim.errors import SettingsError, VidskimError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def train_distill(
         more = {**what, "config": read_pairs("--config", config)}
         return _distil(out, recipe, ranges=(interleave, keep), loop=loop, what=more)
 
-    run_verb(body, as_json=as_json)
+    run_verb(body, as_json=as_json and is_first_rank())
 
 
 def _distil(
@@ -109,7 +109,7 @@ def _distil(
             on_step=step_line(),
             on_video=on_video,
         )
-    return _outcome(out, report)
+    return _outcome(out, report) if is_first_rank() else Outcome({}, [])
 
 
 def _outcome(out: Path, report: "FitReport") -> Outcome:

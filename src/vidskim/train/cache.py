@@ -30,6 +30,7 @@ from vidskim.video.prepare import crop_frames, normalise
 from vidskim.video.read import iter_video
 
 BLOCK = 64  # frames that are read, encoded and written together
+PATIENCE_S = 60.0  # ranks look into the cache one after the other
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def cache_footage(
         "mirrored": mirrored,
     }
     tally, cached = Tally(len(sources), on_progress), []
-    with locked(folder):
+    with locked(folder, wait_s=PATIENCE_S):
         for source in sources:
             try:
                 key = _digest([made_with, source_id(source.path)])
@@ -108,8 +109,10 @@ def cache_footage(
                 outcome = "done" if video is None else "skipped"
                 video = video or _make(stem, source, key=key, encoder=encoder, fps=fps, mirrored=mirrored)
             except Exception as error:
-                if isinstance(error, OSError) and source.path.exists() and error.filename != str(source.path):
-                    raise  # the cache cannot be written
+                if isinstance(error, OSError) and error.filename != str(source.path):
+                    raise TrainingError(
+                        f"cannot write the cache in {folder}: {error.strerror or error}; finished videos are kept"
+                    ) from error
                 kind, message = describe_failure(error)
                 tally.add(source.name, "failed", message=f"{kind}: {message}")
                 continue

@@ -182,28 +182,36 @@ def train_distill(
                 on_video=on_video if ranks.is_first else lambda progress: None,
             )
         loop = _with_epochs(loop, what, task.source, ranks)
-        if not ranks.is_first:
-            return fit(task, loop, out)
-        record = ValidationRecord(
-            out,
-            task.model.tokenizer,
-            made_for={**task.settings, "seed": loop.seed, "steps": loop.steps},
-            validation=Validation(held_out, encoder=encoder, ranges=what.ranges),
-        )
-        report = fit(task, loop, out, on_step=on_step, on_checkpoint=record.validate)
-        record.finish()
-        notes = {
-            "loss": what.loss,
-            "steps": loop.steps,
-            "footage": task.settings["footage"],
-            **what.ranges.to_dict(),
-        }
-        save_tokenizer(
-            out / TOKENIZER_FILE,
-            task.model.tokenizer,
-            backbone=str(task.settings["backbone"]),
-            notes={name: json.dumps(value) for name, value in notes.items()},
-        )
+        if ranks.is_first:
+            validation = Validation(held_out, encoder=encoder, ranges=what.ranges)
+            report = _fit_first(task, loop, out, what=what, validation=validation, on_step=on_step)
+        else:
+            report = fit(task, loop, out)
+        ranks.wait()  # until the first one has written all
+    return report
+
+
+def _fit_first(
+    task: DistillTask,
+    loop: LoopSettings,
+    out: Path,
+    *,
+    what: Distillation,
+    validation: Validation,
+    on_step: Callable[[StepReport], None] | None,
+) -> FitReport:
+    """Train and write what comes out, as the first rank."""
+    made_for = {**task.settings, "seed": loop.seed, "steps": loop.steps}
+    record = ValidationRecord(out, task.model.tokenizer, made_for=made_for, validation=validation)
+    report = fit(task, loop, out, on_step=on_step, on_checkpoint=record.validate)
+    record.finish()
+    notes = {"loss": what.loss, "steps": loop.steps, "footage": task.settings["footage"]}
+    save_tokenizer(
+        out / TOKENIZER_FILE,
+        task.model.tokenizer,
+        backbone=str(task.settings["backbone"]),
+        notes={name: json.dumps(value) for name, value in {**notes, **what.ranges.to_dict()}.items()},
+    )
     return report
 
 
