@@ -29,6 +29,16 @@ def test_what_was_not_measured_is_not_said(measured: list[Measurement]) -> None:
     assert text.endswith("worst video b.mp4 0.860: interpolate (interleave 2).")
 
 
+def test_a_choice_that_saves_no_time_names_one_that_does(measured: list[Measurement]) -> None:
+    slow = replace(measured[3], time_share=1.08)
+    text = describe_choice(slow, [*measured[:3], slow], budget=0.4)
+    assert (
+        "reuse (interleave 3, threshold 0.06). It hardly saves time on this machine; of what does, "
+        "interpolate (interleave 2) keeps 0.910 at 35% of the time. Without computing"
+    ) in text
+    assert "hardly" not in describe_choice(measured[0], measured, budget=1.0)
+
+
 def test_when_nothing_fits_the_cheapest_is_named(measured: list[Measurement]) -> None:
     text = describe_cheapest(measured, budget=0.2)
     assert text == (
