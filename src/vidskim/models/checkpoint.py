@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.layouts.clip import HF_CLIP, OPENAI, OPENAI_RESIDUAL
@@ -17,9 +17,10 @@ from vidskim.models.layouts.measure import (
     complete_positions,
     measure_text,
     measure_vision,
+    reads_video,
 )
 from vidskim.models.layouts.preparation import find_preparation
-from vidskim.models.layouts.stated import MODEL_TYPES, Stated, check_config, read_stated
+from vidskim.models.layouts.stated import MODEL_TYPES, VIDEO_TYPE, Stated, check_config, read_stated
 from vidskim.models.layouts.vit import HF_DINOV2, HF_VIT, TIMM_DINOV2, TIMM_VIT
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import has_tokenizer
@@ -28,7 +29,7 @@ from vidskim.models.vit import VisionTransformer
 from vidskim.models.weights import hash_weights, read_weights
 from vidskim.video.prepare import Preparation
 
-Trunk = TypeVar("Trunk", VisionTransformer, TextTransformer)
+Trunk = TypeVar("Trunk", bound=nn.Module)
 
 # Told apart by one key each, in this order.
 LAYOUTS = (HF_CLIP, OPENAI, HF_VIT, HF_DINOV2, TIMM_DINOV2, TIMM_VIT)
@@ -154,7 +155,7 @@ def build_vision(
     """
     with torch.device("meta"):
         model = VisionTransformer(config or checkpoint.vision)
-    return _filled(model, checkpoint.vision_state if state is None else state, dtype)
+    return fill(model, checkpoint.vision_state if state is None else state, dtype)
 
 
 def build_text(
@@ -173,7 +174,7 @@ def build_text(
         raise CheckpointError(f"this checkpoint ({checkpoint.description}) has no text tower")
     with torch.device("meta"):
         model = TextTransformer(config or checkpoint.text)
-    return _filled(model, checkpoint.text_state if state is None else state, dtype)
+    return fill(model, checkpoint.text_state if state is None else state, dtype)
 
 
 def describe(family: str, config: VitConfig) -> str:
@@ -188,6 +189,10 @@ def _find_layout(
     state: dict[str, Tensor], model_type: str | None, path: Path
 ) -> tuple[Layout, dict[str, Tensor]]:
     """The layout whose signature is there; in a damaged folder, the one config.json names."""
+    if reads_video(state) or model_type == VIDEO_TYPE:
+        raise CheckpointError(
+            f"{path}: a video classifier, which has no frame features; vidskim.load_model loads it for classify"
+        )
     for pattern, reason in REFUSED.items():
         if key := next((name for name in state if fnmatchcase(name, pattern)), None):
             raise CheckpointError(f"{path}: {reason} (found {key!r})")
@@ -233,6 +238,7 @@ def _residual_state(state: dict[str, Tensor], path: Path) -> dict[str, Tensor] |
     return found or None
 
 
-def _filled(model: Trunk, state: Mapping[str, Tensor], dtype: torch.dtype) -> Trunk:
+def fill(model: Trunk, state: Mapping[str, Tensor], dtype: torch.dtype) -> Trunk:
+    """A model built on the meta device with its weights, copied, for inference: eval mode, no gradients."""
     model.load_state_dict({name: value.to(dtype, copy=True) for name, value in state.items()}, assign=True)
     return model.eval().requires_grad_(False)

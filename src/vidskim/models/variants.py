@@ -1,7 +1,7 @@
-"""A vision transformer as one record of numbers, and rewrites of weights that leave the function unchanged."""
+"""Transformers as records of numbers, and rewrites of weights that leave the function unchanged."""
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -103,6 +103,51 @@ class TextConfig:
     end_id: int | None = None
 
 
+@dataclass(frozen=True)
+class VideoVitConfig:
+    """Everything `VideoTransformer` needs to be built.
+
+    Args:
+        width: token width d.
+        layers: number of blocks.
+        heads: attention heads; divides `width`.
+        patch: side of a square patch in pixels.
+        tubelet: frames that one token spans.
+        frames: frames of a clip; a multiple of `tubelet`. Others can be run, the position table is a formula.
+        image: side of the square input in pixels, a multiple of `patch`; None where the checkpoint does not say.
+        hidden: width of the MLP's hidden layer.
+        classes: outputs of the head.
+        activation: as in `VitConfig`.
+        eps: LayerNorm's epsilon in the blocks.
+        head_eps: the same of the norm before the head.
+        qkv_bias: biases of queries and values; keys have none.
+        pool: what the head reads: "mean", the normed mean of all tokens, or "first", the normed first token.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    patch: int
+    tubelet: int
+    frames: int
+    image: int | None
+    hidden: int
+    classes: int
+    activation: str
+    eps: float
+    head_eps: float
+    qkv_bias: bool = True
+    pool: Literal["mean", "first"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise SettingsError(f"width {self.width} is not divisible by {self.heads} heads")
+        if self.image is not None and self.image % self.patch:
+            raise SettingsError(f"image side {self.image} is not a multiple of the patch side {self.patch}")
+        if self.frames % self.tubelet:
+            raise SettingsError(f"{self.frames} frames are not a multiple of the tubelet's {self.tubelet}")
+
+
 Config = TypeVar("Config", VitConfig, TextConfig)
 
 
@@ -135,6 +180,37 @@ def clip_vit(name: str) -> VitConfig:
         embed=embed,
         norm_pre=True,
         patch_bias=False,
+    )
+
+
+# VideoMAE's sizes: width, layers, heads
+VIDEOMAE_SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "H": (1280, 32, 16)}
+
+
+def videomae_vit(name: str, *, classes: int = 400) -> VideoVitConfig:
+    """A fine-tuned VideoMAE by its size, "S", "B", "L" or "H": 16 frames of 224 pixels.
+
+    Raises:
+        SettingsError: no such size.
+
+    Source: Tong et al., VideoMAE, NeurIPS 2022.
+    """
+    if name not in VIDEOMAE_SIZES:
+        raise unknown_name("VideoMAE size", name, VIDEOMAE_SIZES)
+    width, layers, heads = VIDEOMAE_SIZES[name]
+    return VideoVitConfig(
+        width=width,
+        layers=layers,
+        heads=heads,
+        patch=16,
+        tubelet=2,
+        frames=16,
+        image=224,
+        hidden=4 * width,
+        classes=classes,
+        activation="gelu",
+        eps=1e-6,
+        head_eps=1e-6,
     )
 
 

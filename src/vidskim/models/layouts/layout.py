@@ -1,5 +1,6 @@
 """The record of one way to name weights, and the strict translation from it to the trunk's names."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 LISTED = 10  # names of each kind in an error
+ZEROS = (
+    "zeros"  # stands for a stored name where nothing is stored and the trunk has zeros (VideoMAE's key bias)
+)
 
 
 @dataclass(frozen=True)
@@ -16,18 +20,18 @@ class Layout:
     """One way of naming a model's weights.
 
     In names, `{n}` is a block's number and a last `*` is "weight" or "bias". Three stored names in a row are q, k and
-    v, which the trunk keeps in one matrix.
+    v, which the trunk keeps in one matrix; `ZEROS` may stand for one of them.
 
     Args:
         name: for messages.
-        family: "clip", "vit" or "dinov2".
+        family: "clip", "vit", "dinov2" or "videomae".
         signature: the key that tells the layout from others.
         vision: trunk name -> stored name, or the stored names of q, k, v.
         text: the same for the text tower.
         transposed: trunk names stored as [in, out].
         ignored: patterns of keys that are known and have no place in the trunk.
         strip: prefixes that wrap the tower in some files.
-        renamed: another name some files have -> the one used here.
+        renamed: another name some files have -> the one used here; both may have `{n}`.
         tower: prefix that a file with the vision tower alone leaves out.
         defaults: what neither tensors nor config.json say: activation, eps.
     """
@@ -47,10 +51,14 @@ class Layout:
     def normalise(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The state under this layout's full names, whatever wraps or shortens them."""
         named = {_without(name, self.strip): value for name, value in state.items()}
-        named = {self.renamed.get(name, name): value for name, value in named.items()}
+        named = {self._renamed(name): value for name, value in named.items()}
         if self.tower and not any(name.startswith(self.tower) for name in named):
             named = {self.tower + name: value for name, value in named.items()}
         return named
+
+    def _renamed(self, name: str) -> str:
+        pattern, block = _numbered(name)
+        return self.renamed[pattern].replace("{n}", block) if pattern in self.renamed else name
 
 
 @dataclass
@@ -77,11 +85,9 @@ def stored_names(names: Mapping[str, str | tuple[str, ...]], target: str) -> tup
 
     `stored_names(OPENAI.vision, "blocks.3.norm1.bias")` is `("visual.transformer.resblocks.3.ln_1.bias",)`.
     """
-    number = re.search(r"\.(\d+)\.", target)
-    pattern = re.sub(r"\.\d+\.", ".{n}.", target)
+    pattern, block = _numbered(target)
     stem, _, kind = pattern.rpartition(".")
     found = names.get(pattern, names.get(f"{stem}.*", ()))
-    block = number[1] if number else ""
     templates = (found,) if isinstance(found, str) else found
     return tuple(name.replace("{n}", block).replace("*", kind) for name in templates)
 
@@ -114,14 +120,18 @@ def translate(
             continue
         sources = stored_names(names, target)
         used.update(sources)
-        absent = [name for name in sources if name not in state] if sources else [target]
+        stored = [name for name in sources if name != ZEROS]
+        absent = [name for name in stored if name not in state] if stored else [target]
         problems.missing += absent
         if absent:
             continue
         part = torch.Size([shape[0] // len(sources), *shape[1:]])
         transposed = target in layout.transposed
         parts = [
-            _fitted(name, state[name], part, transposed=transposed, problems=problems) for name in sources
+            torch.zeros(part, dtype=state[stored[0]].dtype)
+            if name == ZEROS
+            else _fitted(name, state[name], part, transposed=transposed, problems=problems)
+            for name in sources
         ]
         fitted = [value for value in parts if value is not None]
         if len(fitted) == len(sources):
@@ -163,9 +173,10 @@ def _fitted(
 ) -> Tensor | None:
     """The tensor in the trunk's shape: leading ones dropped, a patch convolution flattened, [in, out] turned round."""
     expected = torch.Size(reversed(shape)) if transposed else shape
-    if value.dim() == 4 and len(shape) == 2:
-        side = round((shape[1] / 3) ** 0.5)
-        expected = torch.Size([shape[0], 3, side, side])
+    if value.dim() in (4, 5) and len(shape) == 2:
+        frames = list(value.shape[2:-2])  # of a tubelet
+        side = round((shape[1] / 3 / math.prod(frames)) ** 0.5)
+        expected = torch.Size([shape[0], 3, *frames, side, side])
     if _core(value.shape) != _core(expected):
         problems.misshaped.append(f"{name} (expected {list(expected)}, received {list(value.shape)})")
         return None
@@ -173,6 +184,12 @@ def _fitted(
         problems.not_finite.append(name)
         return None
     return (value.T if transposed else value.reshape(shape)).contiguous()
+
+
+def _numbered(name: str) -> tuple[str, str]:
+    """A name with `{n}` for its block's number, and the number: "blocks.3.x" -> ("blocks.{n}.x", "3")."""
+    number = re.search(r"\.(\d+)\.", name)
+    return re.sub(r"\.\d+\.", ".{n}.", name), number[1] if number else ""
 
 
 def _core(shape: torch.Size) -> tuple[int, ...]:

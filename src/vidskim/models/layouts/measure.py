@@ -71,6 +71,27 @@ def measure_text(state: Mapping[str, Tensor], layout: Layout) -> dict[str, objec
     return found
 
 
+def measure_video(state: Mapping[str, Tensor], layout: Layout) -> dict[str, int | bool]:
+    """`VideoVitConfig` fields that shapes give; what cannot be told is left out."""
+    names = layout.vision
+    found: dict[str, int | bool] = {}
+    if patch := _shape(state, names, "patch.weight"):
+        found["width"], found["tubelet"], found["patch"] = patch[0], patch[2], patch[-1]
+    if fc1 := _shape(state, names, "blocks.0.mlp.fc1.weight"):
+        found["hidden"] = fc1[0]
+    if head := _shape(state, names, "head.weight"):
+        found["classes"] = head[0]
+    if layers := count_blocks(state, names):
+        found["layers"] = layers
+    return {**found, "qkv_bias": bool(_shape(state, names, "blocks.0.attention.qkv.bias"))}
+
+
+def reads_video(state: Mapping[str, Tensor]) -> bool:
+    """Whether patches are cut out of clips, not of images: their projection is a convolution over time too."""
+    ends = ("patch_embed.proj.weight", "patch_embeddings.projection.weight")
+    return any(name.endswith(ends) and value.dim() == 5 for name, value in state.items())
+
+
 def count_blocks(state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]]) -> int:
     """One more than the largest block number."""
     stored = names["blocks.{n}.norm1.*"]

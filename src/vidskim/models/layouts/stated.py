@@ -18,6 +18,7 @@ MODEL_TYPES: dict[str, Layout] = {
     "dinov2": HF_DINOV2,
     "dinov2_with_registers": HF_DINOV2,
 }
+VIDEO_TYPE = "videomae"
 OPEN_CLIP_FILE = "open_clip_config.json"
 ACTIVATIONS = ("gelu", "quick_gelu")
 
@@ -37,16 +38,24 @@ _VISION = {
     "qkv_bias": "qkv_bias",
     "registers": "num_register_tokens",
 }
+_VIDEO = {
+    **_BOTH,
+    "patch": "patch_size",
+    "image": "image_size",
+    "frames": "num_frames",
+    "tubelet": "tubelet_size",
+}
 _TEXT = {**_BOTH, "context": "max_position_embeddings", "vocabulary": "vocab_size", "end_id": "eos_token_id"}
 
 
 @dataclass(frozen=True)
 class Stated:
-    """Fields of `VitConfig` and `TextConfig` that were stated, by name; anything may be absent."""
+    """Fields of `VitConfig`, `VideoVitConfig` and `TextConfig` that were stated, by name; anything may be absent."""
 
     model_type: str | None = None
     vision: Mapping[str, Any] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None  # of a classifier, by class number
 
 
 def read_stated(folder: Path) -> Stated:
@@ -99,10 +108,11 @@ def _read_hugging_face(path: Path) -> Stated:
     kind = record.get("model_type")
     if kind is None and "pretrained_cfg" in record:  # a timm folder: its tensors say the rest
         return Stated()
+    if kind == VIDEO_TYPE:
+        return Stated(kind, _take(record, _VIDEO, path), labels=_labels(record.get("id2label"), path))
     if kind not in MODEL_TYPES:
-        raise CheckpointError(
-            f"{path}: model_type {kind!r} is not supported; supported: {', '.join(sorted(MODEL_TYPES))}"
-        )
+        supported = ", ".join(sorted({*MODEL_TYPES, VIDEO_TYPE}))
+        raise CheckpointError(f"{path}: model_type {kind!r} is not supported; supported: {supported}")
     if record.get("use_swiglu_ffn"):
         raise CheckpointError(f"{path}: SwiGLU blocks (DINOv2 giant) are not supported")
     if kind != "clip":
@@ -129,6 +139,19 @@ def _read_open_clip(path: Path) -> Stated:
     heads = vision.get("width", 768) // vision.get("head_width", 64)
     text = record.get("text_cfg", {})
     return Stated(None, {**activation, "heads": heads}, {**activation, "heads": text.get("heads", 8)})
+
+
+def _labels(names: object, path: Path) -> tuple[str, ...] | None:
+    """{"0": "abseiling", "1": ...} as a row."""
+    if names is None:
+        return None
+    by_number = {str(number): name for number, name in names.items()} if isinstance(names, Mapping) else {}
+    wanted = [str(number) for number in range(len(by_number))]
+    if not by_number or by_number.keys() != set(wanted):
+        raise CheckpointError(
+            f"{path}: id2label must name the classes 0, 1, 2 ..., received {str(names)[:80]}"
+        )
+    return tuple(str(by_number[number]) for number in wanted)
 
 
 def _take(record: Mapping[str, Any], names: Mapping[str, str], path: Path) -> dict[str, Any]:
@@ -195,7 +218,16 @@ CONFIG: dict[str, _Rule] = {
 }
 _STATED: dict[str, _Rule] = {
     **dict.fromkeys(
-        ("width", "layers", "heads", "hidden", "patch", "image", "context", "vocabulary"), _COUNT
+        (
+            *_BOTH.keys() - {"activation", "eps"},
+            "patch",
+            "image",
+            "frames",
+            "tubelet",
+            "context",
+            "vocabulary",
+        ),
+        _COUNT,
     ),
     "registers": ("a whole number", _is_natural),
     "end_id": ("a token id", _is_natural),
