@@ -7,10 +7,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import vidskim
 from vidskim import errors
+from vidskim.video.write import write_video
 
 NAMES = {
     "read_video",
@@ -22,6 +24,8 @@ NAMES = {
     "Features",
     "Fingerprint",
     "Limits",
+    "Stream",
+    "StreamState",
     "Trace",
 }
 
@@ -65,6 +69,19 @@ def test_the_readme_starts_with_code_that_uses_public_names() -> None:
     assert before.strip() == ""
     used = {node.attr for node in ast.walk(ast.parse(code)) if is_attribute_of_vidskim(node)}
     assert {"read_video", "load_model"} <= used <= set(vidskim.__all__)
+
+
+def test_the_readmes_code_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    video, named = tmp_path / "seen.mp4", "world/videos/test-0-00000.mp4"
+    shades = np.random.default_rng(0).integers(0, 256, (30, 64, 64, 3), dtype=np.uint8)
+    write_video(video, shades, fps=10.0)
+    code = "".join(blocks)
+    assert len(blocks) >= 2
+    assert code.count(named) == 1
+    exec(code.replace(named, video.as_posix()), {})
+    assert "best match at" in capsys.readouterr().out
 
 
 def is_attribute_of_vidskim(node: ast.AST) -> bool:

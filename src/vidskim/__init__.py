@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vidskim.fingerprint import Fingerprint
     from vidskim.pipeline.encoder import VideoEncoder
     from vidskim.pipeline.features import Features, Trace
+    from vidskim.pipeline.live import Stream, StreamState
     from vidskim.pipeline.load import load_model
     from vidskim.video.clip import Clip
     from vidskim.video.guard import Limits
@@ -50,6 +51,8 @@ __all__ = [
     "NoVideoStreamError",
     "SettingsError",
     "StoreError",
+    "Stream",
+    "StreamState",
     "Trace",
     "TrainingError",
     "VideoEncoder",
@@ -68,6 +71,8 @@ _ORIGIN = {
     "Features": "pipeline.features",
     "Fingerprint": "fingerprint",
     "Limits": "video.guard",
+    "Stream": "pipeline.live",
+    "StreamState": "pipeline.live",
     "Trace": "pipeline.features",
     "VideoEncoder": "pipeline.encoder",
     "iter_video": "video.read",

@@ -8,7 +8,7 @@ from tests.methods.conftest import segment
 
 from vidskim.errors import SettingsError
 from vidskim.methods.choose import Budget, patch_difference
-from vidskim.methods.layout import lay_out
+from vidskim.methods.layout import Segment, lay_out
 
 STD = torch.tensor([0.25, 0.5, 1.0])
 
@@ -61,6 +61,18 @@ def test_random_draws_do_not_depend_on_the_batch() -> None:
         lay_out(segments[1:], interleave=2, lookahead=False), segments[1:], 4, None
     )
     assert torch.equal(together[2:], alone)
+
+
+def test_random_draws_do_not_depend_on_where_segments_end() -> None:
+    whole = segment(6)
+    parts = [
+        Segment(whole.pixels[:3], whole.times_s[:3], None, 0),
+        Segment(whole.pixels[3:], whole.times_s[3:], None, 3),
+    ]
+    once, _, _ = budget("random").choose(lay_out([whole], interleave=2, lookahead=False), [whole], 4, None)
+    twice, _, _ = budget("random").choose(lay_out(parts, interleave=2, lookahead=False), parts, 4, None)
+    assert torch.equal(once, twice)
+    assert len(once.unique(dim=0)) == 4  # another draw for each frame
 
 
 def test_random_without_a_seed_follows_the_global_generator() -> None:

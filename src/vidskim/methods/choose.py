@@ -107,11 +107,8 @@ class Budget:
         rows, base = [], 0
         for number, segment in enumerate(segments):
             mine = layout.segment == number
-            # each segment draws for itself, so the choice does not depend on what shares its batch
-            generator = (
-                None if self.seed is None else torch.Generator().manual_seed(self.seed + segment.first)
-            )
-            noise = rules.random_scores(int(mine.sum()), patches, generator)
+            numbers = layout.between[mine] - base + segment.first
+            noise = self._noise(numbers, patches)
             if self.select == "random":
                 rows.append(noise)
             elif segment.motion is not None:
@@ -121,6 +118,16 @@ class Budget:
                 rows.append(difference[mine])
             base += len(segment.pixels)
         return torch.cat(rows)
+
+    def _noise(self, numbers: Tensor, patches: int) -> Tensor:
+        """Noise for the frames with these numbers in their video, [p] -> [p, patches]."""
+        if self.seed is None:
+            return rules.random_scores(len(numbers), patches, None)
+        # each frame draws for itself, so the choice does not depend on where segments and batches end
+        noise = torch.empty(len(numbers), patches)
+        for row, number in enumerate(numbers.tolist()):
+            noise[row] = rules.random_scores(1, patches, torch.Generator().manual_seed(self.seed + number))
+        return noise
 
 
 def patch_difference(

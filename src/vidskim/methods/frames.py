@@ -75,7 +75,7 @@ class Encoded:
         vectors: [t, d], normalised; row 0 repeats a carried frame.
         anchor_frames: True for I-frames, bool [t].
         macs: spent on this segment's frames, carried ones apart.
-        closing: what the last frame leaves behind, if the segment continues and the method looks ahead.
+        closing: what the last I-frame leaves behind, if the segment continues.
         kept, scores, slots: rows for this segment's P-frames, as in `Between`.
     """
 
@@ -185,7 +185,7 @@ class FrameMethod:
         return Anchors(vectors, context)
 
     def _split(self, trunk: VisionTransformer, batch: Batch, between: Between | None) -> list[Encoded]:
-        """Batch results back to segments, with what each one's last frame leaves behind."""
+        """Batch results back to segments, with what each one's last I-frame leaves behind."""
         layout, anchors = batch.layout, batch.anchors
         vectors = torch.empty(len(batch.pixels), trunk.config.dim, device=batch.pixels.device)
         vectors[layout.anchors] = anchors.vectors
@@ -204,8 +204,8 @@ class FrameMethod:
             groups = len(set(layout.previous[mine].tolist()))
             macs = own_anchors * vit_macs(trunk.config) + self.macs_between(trunk, kept, groups)
             closing = None
-            if self.lookahead and segment.continues:
-                closing = self._closing(anchors, row=int((layout.anchors == stop - 1).nonzero()[0, 0]))
+            if segment.continues:
+                closing = self._closing(anchors, row=int((layout.anchors < stop).sum()) - 1)
             encoded.append(
                 Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores, slots)
             )
@@ -214,7 +214,7 @@ class FrameMethod:
 
     def _closing(self, anchors: Anchors, *, row: int) -> Anchor:
         context = None if anchors.context is None else [kv[:, row].clone() for kv in anchors.context]
-        return Anchor(anchors.vectors[row], context)
+        return Anchor(anchors.vectors[row].clone(), context)
 
 
 def batches(rows: Tensor, tokens: int, device: torch.device) -> Iterator[Tensor]:

@@ -30,9 +30,10 @@ class Segment:
         pixels: prepared frames [t, 3, y, x].
         times_s: their times, float64 [t].
         motion: motion per patch [t, gy, gx], or None.
-        first: number of frame 0 in its video.
-        carried: set if frame 0 was the last frame of the segment before and is already encoded.
-        continues: whether another segment of the video follows, so that the last frame must be remembered.
+        first: number of frame 0 in its video. Frames between a carried frame 0 and frame 1 may be left out; the
+            number is then the one before frame 1's.
+        carried: set if frame 0 was the last I-frame of a segment before and is already encoded.
+        continues: whether a segment that follows leans on this one's last I-frame, so that it must be remembered.
     """
 
     pixels: Tensor

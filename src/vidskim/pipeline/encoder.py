@@ -19,6 +19,7 @@ from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer
 from vidskim.pipeline.engine import Engine
 from vidskim.pipeline.features import Features, Trace
+from vidskim.pipeline.live import Stream
 from vidskim.pipeline.stream import Block, Prepared, motion_per_patch
 from vidskim.pipeline.text import TextEncoder
 from vidskim.video.clip import Clip
@@ -239,6 +240,10 @@ class VideoEncoder:
     def trace_stream(self, blocks: Iterable[Block]) -> Iterator[tuple[Hashable, Features, Trace]]:
         """As `encode_stream`, with what was computed."""
         return Engine(self.trunk, self.method, self.fingerprint).run(blocks)
+
+    def stream(self) -> Stream:
+        """Encode one video's frames as they come, one by one; see `Stream`."""
+        return Stream(Engine(self.trunk, self.method, self.fingerprint), self.preparation)
 
     def _encode_one(self, parts: Iterable[Prepared], trace: bool) -> Features | tuple[Features, Trace]:
         size = self.trunk.config.image

@@ -1,6 +1,6 @@
 """The engine behind every way of encoding: blocks of many videos in, batches through a method, features out."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +40,7 @@ class Engine:
         method = self.method
         most_frames, most_anchors = self._bounds()
         groups = max(1, min(most_frames // (method.interleave + 1), most_anchors - method.lookahead))
+        most_frames = groups * (method.interleave + 1)
         cutter: Cutter | None = None
         batch: Batch = []
         frames = anchors = 0
@@ -72,18 +73,27 @@ class Engine:
     def _encode_batch(
         self, batch: Batch, carried: dict[Hashable, Anchor]
     ) -> Iterator[tuple[Hashable, Features, Trace]]:
-        segments = [
-            replace(segment, pixels=segment.pixels.to(self.device), carried=carried.pop(key, None))
-            for key, segment in batch
-        ]
-        with torch.inference_mode():
-            encoded = self.method.encode(self.trunk, segments)
-        for (key, segment), result in zip(batch, encoded, strict=True):
-            if result.closing is not None:
-                carried[key] = result.closing
-            yield key, *self._result(segment, result, skip=int(self.method.lookahead and segment.first > 0))
+        segments = [replace(segment, carried=carried.pop(key, None)) for key, segment in batch]
+        for (key, _), (features, trace, closing) in zip(batch, self.encode(segments), strict=True):
+            if closing is not None:
+                carried[key] = closing
+            yield key, features, trace
 
-    def _result(self, segment: Segment, encoded: Encoded, *, skip: int) -> tuple[Features, Trace]:
+    def encode(self, segments: Sequence[Segment]) -> list[tuple[Features, Trace, Anchor | None]]:
+        """Encode segments together.
+
+        Returns:
+            For each the features of its frames, a carried one apart, what was computed, and what its last I-frame
+            leaves behind if it continues.
+        """
+        placed = [replace(segment, pixels=segment.pixels.to(self.device)) for segment in segments]
+        with torch.inference_mode():
+            encoded = self.method.encode(self.trunk, placed)
+        pairs = zip(segments, encoded, strict=True)
+        return [(*self._result(segment, result), result.closing) for segment, result in pairs]
+
+    def _result(self, segment: Segment, encoded: Encoded) -> tuple[Features, Trace]:
+        skip = int(segment.carried is not None)
         kinds = np.where(encoded.anchor_frames, "I", "P")
         features = Features(
             encoded.vectors[skip:].cpu().clone(),

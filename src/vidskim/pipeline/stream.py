@@ -98,7 +98,7 @@ class Cutter:
         pending = block.prepared if self.pending is None else Prepared.join(self.pending, block.prepared)
         whole = self.step + self.lookahead
         while len(pending) >= whole:
-            yield self._segment(pending.slice(0, whole), continues=True)
+            yield self._segment(pending.slice(0, whole), continues=self.lookahead)
             pending = pending.slice(self.step, len(pending))
             self.first += self.step
         # what a segment with lookahead leaves is its closing I-frame; alone it is nothing new
