@@ -20,6 +20,7 @@ class SwinConfig:
         expansion: width of the MLP's hidden layer over the token's.
         eps: LayerNorm's epsilon.
         classes: outputs of the head, or None where the pooled token is the feature.
+        frames: frames of a clip as trained; others can be run, and images of any size.
     """
 
     width: int
@@ -30,6 +31,7 @@ class SwinConfig:
     expansion: int = 4
     eps: float = 1e-5
     classes: int | None = None
+    frames: int = 32
 
     def __post_init__(self) -> None:
         if len(self.depths) != len(self.heads) or not self.depths:

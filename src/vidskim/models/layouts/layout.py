@@ -19,12 +19,12 @@ ZEROS = (
 class Layout:
     """One way of naming a model's weights.
 
-    In names, `{n}` is a block's number and a last `*` is "weight" or "bias". Three stored names in a row are q, k and
-    v, which the trunk keeps in one matrix; `ZEROS` may stand for one of them.
+    In names, `{n}` is a block's number, the last one in the name, and a last `*` is "weight" or "bias". Three stored
+    names in a row are q, k and v, which the trunk keeps in one matrix; `ZEROS` may stand for one of them.
 
     Args:
         name: for messages.
-        family: "clip", "vit", "dinov2" or "videomae".
+        family: "clip", "vit", "dinov2", "videomae" or "swin".
         signature: the key that tells the layout from others.
         vision: trunk name -> stored name, or the stored names of q, k, v.
         text: the same for the text tower.
@@ -86,8 +86,9 @@ def stored_names(names: Mapping[str, str | tuple[str, ...]], target: str) -> tup
     `stored_names(OPENAI.vision, "blocks.3.norm1.bias")` is `("visual.transformer.resblocks.3.ln_1.bias",)`.
     """
     pattern, block = _numbered(target)
-    stem, _, kind = pattern.rpartition(".")
-    found = names.get(pattern, names.get(f"{stem}.*", ()))
+    kind = target.rpartition(".")[2]
+    candidates = (name for full in (target, pattern) for name in (full, full.removesuffix(kind) + "*"))
+    found = next((names[name] for name in candidates if name in names), ())
     templates = (found,) if isinstance(found, str) else found
     return tuple(name.replace("{n}", block).replace("*", kind) for name in templates)
 
@@ -188,8 +189,8 @@ def _fitted(
 
 def _numbered(name: str) -> tuple[str, str]:
     """A name with `{n}` for its block's number, and the number: "blocks.3.x" -> ("blocks.{n}.x", "3")."""
-    number = re.search(r"\.(\d+)\.", name)
-    return re.sub(r"\.\d+\.", ".{n}.", name), number[1] if number else ""
+    found = re.fullmatch(r"(.*\.)(\d+)(\..*)", name)
+    return (f"{found[1]}{{n}}{found[3]}", found[2]) if found else (name, "")
 
 
 def _core(shape: torch.Size) -> tuple[int, ...]:

@@ -92,9 +92,11 @@ def reads_video(state: Mapping[str, Tensor]) -> bool:
     return any(name.endswith(ends) and value.dim() == 5 for name, value in state.items())
 
 
-def count_blocks(state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]]) -> int:
-    """One more than the largest block number."""
-    stored = names["blocks.{n}.norm1.*"]
+def count_blocks(
+    state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]], *, under: str = ""
+) -> int:
+    """One more than the largest block number, of those `under` a prefix of the trunk's names."""
+    stored = names[under + "blocks.{n}.norm1.*"]
     assert isinstance(stored, str)
     stem = re.escape(stored.split("{n}")[0]) + r"(\d+)\."
     return max((int(match[1]) + 1 for name in state if (match := re.match(stem, name))), default=0)

@@ -22,7 +22,7 @@ def find_preparation(
 
     Args:
         folder: where preprocessor_config.json may lie, or None.
-        family: "clip", "vit", "dinov2" or "videomae".
+        family: "clip", "vit", "dinov2", "videomae" or "swin".
         trained: side of the images the position table is for.
         settings: checked `config`: image_size, resize, mean, std win over the file. With image_size alone the resize
             keeps its proportion to the crop.
@@ -39,7 +39,7 @@ def find_preparation(
 def _usual(family: str, size: int) -> Preparation:
     if family == "clip":
         return Preparation.clip(size=size)
-    if family == "videomae":
+    if family in ("videomae", "swin"):
         return replace(Preparation.imagenet(size=size, resize=size), interpolation="bilinear")
     return Preparation.imagenet(size=size, resize=round(size * 256 / 224))
 
