@@ -1,14 +1,20 @@
 """Counted and closed-form MACs agree."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.methods.conftest import CONFIG, segment
 
 from vidskim.evaluate.counter import count_macs
+from vidskim.methods.clips import ClipMethod
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import build_method
 from vidskim.methods.residual import ResidualTokenizer
+from vidskim.methods.sta import Sta
 from vidskim.models.linear import pack_linears
+from vidskim.models.variants import videomae_vit
+from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 
 SETTINGS: dict[str, list[dict[str, object]]] = {
@@ -46,6 +52,19 @@ def test_closed_formula_agrees_with_the_count(
     with torch.inference_mode():
         counted = count_macs(lambda: results.extend(method.encode(trunk, [segment(8)])))
     assert results[0].macs == pytest.approx(counted, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "method", [ClipMethod(), Sta(r=5), Sta(r=(6, 0, 3), anchor="kept"), Sta(groups="slices", r=4)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_closed_formula_of_a_clip_agrees_with_the_count(method: ClipMethod, dtype: torch.dtype) -> None:
+    config = replace(videomae_vit("S", classes=7), width=48, heads=3, layers=4, hidden=96, image=80)
+    model = VideoTransformer(config).eval().requires_grad_(False).to(dtype)
+    pack_linears(model)
+    with torch.inference_mode():
+        counted = count_macs(lambda: method.run(model, torch.zeros(2, 3, 16, 80, 80)))
+    assert 2 * method.macs(config, (8, 5, 5)) == counted
 
 
 def test_fused_attention_is_counted() -> None:

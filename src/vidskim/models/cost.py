@@ -1,6 +1,8 @@
 """Multiply-accumulates (MACs) by closed formula; one is two FLOPs. Norms, softmax and activations are not counted."""
 
-from vidskim.models.variants import VitConfig
+from collections.abc import Sequence
+
+from vidskim.models.variants import VideoVitConfig, VitConfig
 from vidskim.tokens.match import merged_count
 
 
@@ -10,7 +12,7 @@ def embed_macs(config: VitConfig, patches: int) -> int:
 
 
 def block_macs(
-    config: VitConfig,
+    config: VitConfig | VideoVitConfig,
     *,
     queries: int,
     fresh: int,
@@ -71,9 +73,26 @@ def merged_macs(config: VitConfig, *, r: int, extra: int = 0) -> int:
     return total + block_macs(config, queries=1, fresh=tokens, context=tokens)
 
 
+def video_macs(config: VideoVitConfig, *, patches: int, tokens: Sequence[int]) -> int:
+    """One clip through `VideoTransformer`.
+
+    Args:
+        patches: tubelets embedded.
+        tokens: how many enter each block [layers].
+    """
+    embed = 3 * config.tubelet * config.patch**2 * config.width * patches
+    blocks = sum(block_macs(config, queries=n, fresh=n, context=n) for n in tokens)
+    return embed + blocks + config.width * config.classes
+
+
 def published_vit_macs(config: VitConfig, *, attention: bool) -> int:
     """One image as the literature counts it: every token through every block, with or without attention products."""
     return _published(config, tokens=config.prefix + config.patches, attention=attention)
+
+
+def published_video_macs(config: VideoVitConfig, *, patches: int, tokens: Sequence[int]) -> int:
+    """As `video_macs`, with five for each value that a LayerNorm in a block reads: fvcore's count, which STA prints."""
+    return video_macs(config, patches=patches, tokens=tokens) + 2 * 5 * config.width * sum(tokens)
 
 
 def tokenizer_macs(config: VitConfig, depth: int = 1) -> int:

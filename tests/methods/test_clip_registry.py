@@ -1,0 +1,43 @@
+"""Methods of video classifiers by name."""
+
+from typing import Any
+
+import pytest
+
+from vidskim.errors import SettingsError
+from vidskim.methods.clip_registry import clip_method_settings, make_clip_method
+from vidskim.methods.clips import ClipMethod
+from vidskim.methods.sta import Sta
+
+
+def test_methods_are_built_from_their_settings() -> None:
+    assert make_clip_method("full", {}) == ClipMethod()
+    assert make_clip_method("sta", {"r": [4, 2, 0]}) == Sta(r=(4, 2, 0))
+    assert clip_method_settings(Sta(r=8)) == {
+        "r": 8,
+        "groups": "halved",
+        "direction": "alternate",
+        "anchor": "all",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("stä", {}, "unknown method of a video classifier, 'stä'; allowed: full, sta. Did you mean 'sta'"),
+        (
+            "reuse",
+            {},
+            "method='reuse' encodes frames, and this is a video classifier; its methods: full, sta",
+        ),
+        ("full", {"r": 3}, "method='full' has no setting 'r'; it belongs to method='sta'"),
+        (
+            "sta",
+            {"keep": 0.5},
+            "unknown setting of method='sta', 'keep'; allowed: anchor, direction, groups, r",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        make_clip_method(name, settings)
