@@ -20,7 +20,6 @@ TINY = SwinConfig(
     "size",
     [
         (16, 48, 48),  # whole windows everywhere
-        (16, 96, 96),
         (12, 44, 52),  # padding of maps and of odd merges
         (11, 45, 31),  # padding of patches
         (7, 8, 9),  # maps smaller than a window in space: their biases are read by slot number

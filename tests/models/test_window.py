@@ -8,7 +8,7 @@ from torch import Tensor
 from vidskim.models.swin_variants import Size
 from vidskim.models.window import (
     Windows,
-    count_pairs,
+    block_pairs,
     dense_windows,
     filled_windows,
     fit_window,
@@ -66,7 +66,7 @@ def expected(size: Size, window: Size, shifted: bool) -> dict[tuple[int, int], i
 def test_pairs_and_biases_are_the_published_ones(size: Size, window: Size, shifted: bool) -> None:
     windows = dense_windows(size, window, shifted=shifted, batch=1, device=CPU)
     assert pairs(windows) == expected(size, window, shifted)
-    assert windows.pairs == count_pairs(size, window, shifted=shifted)
+    assert windows.pairs == block_pairs(size, window)[shifted]
     assert windows.has_padding == (padded_size(size, window) != size)
 
 
@@ -118,7 +118,7 @@ def test_packed_windows_are_short(generator: torch.Generator) -> None:
     cells = some_cells(size, 3, 0.25, generator)
     packed = packed_windows(size, window, shifted=False, cells=cells)
     filled = filled_windows(size, window, shifted=False, cells=cells)
-    assert filled.pairs == 3 * count_pairs(size, window, shifted=False)
+    assert filled.pairs == 3 * block_pairs(size, window)[0]
     least = sum(
         (where == part).sum().item() ** 2
         for where in window_numbers(size, window, cells)

@@ -1,21 +1,18 @@
 """MACs of Video Swin by closed formula, as published and as run here; what is counted is as in `cost.py`."""
 
+from collections.abc import Sequence
 from math import prod
 
 from vidskim.models.swin_variants import Size, SwinConfig
-from vidskim.models.window import count_pairs, fit_window, padded_size
+from vidskim.models.window import block_pairs, fit_window, padded_size
 
 
 def swin_macs(config: SwinConfig, pixels: Size) -> int:
     """One clip of so many frames, rows and columns, as it really runs: forbidden pairs are not computed."""
     sizes = config.stage_sizes(pixels)
-    attention = sum(
-        2 * config.stage_width(stage) * count_pairs(size, config.window, shifted=number % 2 == 1)
-        for stage, size in enumerate(sizes)
-        for number in range(config.depths[stage])
-    )
+    pairs = [block_pairs(size, config.window) for size in sizes]
     # padded tokens are attended to, and never projected
-    return linear_macs(config, pixels, [prod(size) for size in sizes]) + attention
+    return linear_macs(config, pixels, [prod(size) for size in sizes]) + attention_macs(config, pairs)
 
 
 def published_swin_macs(config: SwinConfig, pixels: Size, *, r1: int = 0) -> int:
@@ -35,16 +32,22 @@ def published_swin_macs(config: SwinConfig, pixels: Size, *, r1: int = 0) -> int
         prod(size) - size[0] * dropped[stage] // (4 ** max(stage - 1, 0) * 16)
         for stage, size in enumerate(sizes)
     ]
-    attention = sum(
-        2 * width * prod(padded_size(size, config.window)) * prod(fit_window(size, config.window)[0]) * depth
-        for size, depth, width in zip(
-            sizes, config.depths, map(config.stage_width, range(len(sizes))), strict=True
-        )
+    pairs = [
+        prod(padded_size(size, config.window)) * prod(fit_window(size, config.window)[0]) for size in sizes
+    ]
+    return linear_macs(config, pixels, tokens) + attention_macs(config, [(count, count) for count in pairs])
+
+
+def attention_macs(config: SwinConfig, pairs: Sequence[tuple[int, int]]) -> int:
+    """The two products of attention, from queries times keys in a plain and in a shifted block of each stage."""
+    return sum(
+        2 * config.stage_width(stage) * own[number % 2]
+        for stage, own in enumerate(pairs)
+        for number in range(config.depths[stage])
     )
-    return linear_macs(config, pixels, tokens) + attention
 
 
-def linear_macs(config: SwinConfig, pixels: Size, tokens: list[int]) -> int:
+def linear_macs(config: SwinConfig, pixels: Size, tokens: Sequence[int]) -> int:
     """Everything but attention: patches, blocks, merging and head.
 
     Args:

@@ -87,11 +87,16 @@ def padded_size(size: Size, window: Size) -> Size:
     return _size(-(-length // w) * w for length, w in zip(size, fitted, strict=True))
 
 
-def count_pairs(size: Size, window: Size, *, shifted: bool) -> int:
-    """Queries times keys of one dense map, padding included and forbidden pairs not."""
-    return prod(
-        sum(run.numel() * run.shape[1] for run in runs) for runs in _axis_runs(size, window, shifted=shifted)
+def block_pairs(size: Size, window: Size) -> tuple[int, int]:
+    """Queries times keys of a dense map in a plain and in a shifted block, padding included, forbidden pairs not."""
+    plain, shifted = (
+        prod(
+            sum(run.numel() * run.shape[1] for run in runs)
+            for runs in _axis_runs(size, window, shifted=moved)
+        )
+        for moved in (False, True)
     )
+    return plain, shifted
 
 
 def dense_windows(size: Size, window: Size, *, shifted: bool, batch: int, device: torch.device) -> Windows:
