@@ -1,10 +1,12 @@
 """A tiny trunk, and segments for it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
-from vidskim.methods.layout import Segment
+from vidskim.methods.layout import Layout, Segment, lay_out, regular
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer
 
@@ -38,3 +40,9 @@ def segment(frames: int, *, seed: int = 0, motion: bool = False) -> Segment:
     steps = torch.randn(frames, 3, 32, 32, generator=generator) * 0.3
     vectors = torch.rand(frames, 4, 4, generator=generator) if motion else None
     return Segment(steps.cumsum(0), np.arange(frames, dtype=np.float64), vectors, 0)
+
+
+def laid_out(segments: Sequence[Segment], *, interleave: int, lookahead: bool) -> Layout:
+    """Segments in regular groups."""
+    groupings = [regular(len(one.pixels), interleave=interleave, lookahead=lookahead) for one in segments]
+    return lay_out(segments, groupings)

@@ -4,17 +4,16 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.methods.conftest import CONFIG, segment
+from tests.methods.conftest import laid_out, segment
 
 from vidskim.methods.baseline import Full
-from vidskim.methods.frames import Record, as_index, batches
-from vidskim.methods.layout import Segment, lay_out
-from vidskim.models.reduction import Reduction
+from vidskim.methods.frames import as_index, batches
+from vidskim.methods.layout import Segment
 from vidskim.models.vit import VisionTransformer
 
 
 def test_groups_without_lookahead() -> None:
-    layout = lay_out([segment(6)], interleave=2, lookahead=False)
+    layout = laid_out([segment(6)], interleave=2, lookahead=False)
     assert layout.anchors.tolist() == [0, 3]
     assert layout.between.tolist() == [1, 2, 4, 5]
     assert layout.previous.tolist() == layout.following.tolist() == [0, 0, 1, 1]
@@ -22,7 +21,7 @@ def test_groups_without_lookahead() -> None:
 
 def test_lookahead_closes_with_an_anchor_and_shares_by_time() -> None:
     uneven = Segment(torch.zeros(6, 3, 32, 32), np.array([0.0, 1.0, 1.5, 2.0, 2.1, 2.4]), None, 0)
-    layout = lay_out([uneven], interleave=2, lookahead=True)
+    layout = laid_out([uneven], interleave=2, lookahead=True)
     assert layout.anchors.tolist() == [0, 3, 5]
     assert layout.between.tolist() == [1, 2, 4]
     assert layout.following.tolist() == [1, 1, 2]
@@ -31,7 +30,7 @@ def test_lookahead_closes_with_an_anchor_and_shares_by_time() -> None:
 
 def test_equal_times_fall_back_to_frame_numbers() -> None:
     still = Segment(torch.zeros(3, 3, 32, 32), np.zeros(3), None, 0)
-    assert lay_out([still], interleave=1, lookahead=True).share.tolist() == [0.5]
+    assert laid_out([still], interleave=1, lookahead=True).share.tolist() == [0.5]
 
 
 @given(
@@ -43,7 +42,7 @@ def test_every_frame_is_an_anchor_or_leans_on_its_own_video(
     lengths: list[int], interleave: int, lookahead: bool
 ) -> None:
     segments = [Segment(torch.zeros(n, 3, 1, 1), np.arange(n) * 1.0, None, 0) for n in lengths]
-    layout = lay_out(segments, interleave=interleave, lookahead=lookahead)
+    layout = laid_out(segments, interleave=interleave, lookahead=lookahead)
     assert sorted([*layout.anchors.tolist(), *layout.between.tolist()]) == list(range(sum(lengths)))
     starts = np.cumsum([0, *lengths])
     rows = zip(layout.between, layout.segment, layout.previous, layout.following, layout.share, strict=True)
@@ -66,15 +65,6 @@ def test_as_index_is_a_slice_only_for_consecutive_rows() -> None:
     assert as_index(torch.tensor([3, 4, 5])) == slice(3, 6)
     for rows in (torch.tensor([3, 5, 4]), torch.tensor([3, 3, 5]), torch.tensor([], dtype=torch.int64)):
         assert as_index(rows) is rows
-
-
-def test_record_keeps_keys_and_values_and_changes_nothing(trunk: VisionTransformer) -> None:
-    x = trunk.embed(segment(2).pixels)
-    context = [torch.full((2, 5, 2, 17, 16), torch.nan) for _ in range(CONFIG.layers)]
-    assert torch.equal(trunk(x, Record(context, torch.tensor([1, 3]))), trunk(x, Reduction()))
-    for kv in context:
-        assert not kv[:, [1, 3]].isnan().any()
-        assert kv[:, [0, 2, 4]].isnan().all()
 
 
 def test_full_encodes_every_frame(trunk: VisionTransformer) -> None:

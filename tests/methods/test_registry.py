@@ -15,7 +15,7 @@ def test_every_method_builds_with_defaults_and_names_its_settings(name: str) -> 
     method = build_method(name, {}, PARTS)
     assert method.name == name
     settings = method_settings(method)
-    given = {key: settings[key] for key in setting_fields(name) if settings[key] is not None}
+    given = {key: settings[key] for key in setting_fields(name) if settings.get(key) is not None}
     assert method_settings(build_method(name, given, PARTS)) == settings
 
 

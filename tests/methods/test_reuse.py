@@ -1,4 +1,4 @@
-"""reuse: its limits, its blend against a plain one, and the grouped path against the gathered one."""
+"""reuse: its limits, its dials, and what a budget does."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,17 @@ from tests.methods.conftest import segment
 
 from vidskim.errors import SettingsError
 from vidskim.methods.baseline import Full
-from vidskim.methods.frames import Record
 from vidskim.methods.layout import Segment
-from vidskim.methods.reuse import Blend, Reuse, group_size
+from vidskim.methods.reuse import BUDGET, Reuse
 from vidskim.models.vit import VisionTransformer
 
 STD = torch.tensor([0.5, 0.5, 0.5])
+
+
+def still(frames: int) -> Segment:
+    """One picture, again and again."""
+    pixels = segment(1).pixels.expand(frames, -1, -1, -1).contiguous()
+    return Segment(pixels, np.arange(frames) * 1.0, None, 0)
 
 
 @pytest.mark.parametrize("anchors", ["both", "previous"])
@@ -25,14 +30,12 @@ def test_keeping_everything_is_the_full_encoder(trunk: VisionTransformer, anchor
 
 @pytest.mark.parametrize("anchors", ["both", "previous"])
 def test_a_still_video_costs_almost_nothing_and_loses_nothing(trunk: VisionTransformer, anchors: str) -> None:
-    still = segment(1).pixels.expand(7, -1, -1, -1).contiguous()
-    frames = Segment(still, np.arange(7) * 1.0, None, 0)
-    (full,) = Full().encode(trunk, [frames])
-    (reused,) = Reuse(std=STD, threshold=0.01, anchors=anchors).encode(trunk, [frames])
+    (full,) = Full().encode(trunk, [still(7)])
+    (reused,) = Reuse(std=STD, threshold=0.01, anchors=anchors).encode(trunk, [still(7)])
     torch.testing.assert_close(reused.vectors, full.vectors, atol=1e-5, rtol=0)
     assert reused.kept is not None
     assert reused.kept.shape[1] == 0
-    assert reused.macs < 0.6 * full.macs
+    assert reused.macs < 0.65 * full.macs
 
 
 def test_cost_follows_the_threshold(trunk: VisionTransformer) -> None:
@@ -53,46 +56,75 @@ def test_the_most_changed_patches_are_kept(trunk: VisionTransformer) -> None:
         assert sorted(encoded.kept[0].tolist()) == expected
 
 
-@pytest.mark.parametrize("share", [None, 0.3])
-def test_grouped_and_gathered_blends_agree_with_a_plain_one(
-    trunk: VisionTransformer, share: float | None
-) -> None:
-    generator = torch.Generator().manual_seed(0)
-    context = [torch.empty(2, 3, 2, 17, 16) for _ in range(3)]
-    trunk(trunk.embed(segment(3).pixels), Record(context, torch.arange(3)))
-    previous = torch.tensor([0, 0, 1, 1])
-    shares = None if share is None else torch.rand(4, 17, generator=generator)
-    positions = torch.stack([torch.randperm(17, generator=generator)[:5] for _ in range(4)])
-    q, k, v = (torch.randn(4, 2, 5, 16, generator=generator) for _ in range(3))
-    grouped = Blend(context, previous, previous + 1, shares, positions).attend(1, q, k, v)
-    order = torch.tensor([2, 0, 3])  # no whole groups: every frame gathers its own
-    some = Blend(
-        context,
-        previous[order],
-        previous[order] + 1,
-        None if shares is None else shares[order],
-        positions[order],
+def test_random_patches_are_as_many_as_chosen_ones(trunk: VisionTransformer) -> None:
+    chosen, random = (
+        Reuse(std=STD, budget=0.8, select=select).encode(trunk, [segment(20)])[0]
+        for select in ("difference", "random")
     )
-    torch.testing.assert_close(some.attend(1, q[order], k[order], v[order]), grouped[order])
-
-    recorded_keys, recorded_values = context[1]
-    for frame in range(4):
-        both = []
-        for recorded, fresh in ((recorded_keys, k), (recorded_values, v)):
-            a = int(previous[frame])
-            weight = torch.zeros(17, 1) if shares is None else shares[frame][:, None]
-            blended = recorded[a] * (1 - weight) + recorded[a + 1] * weight
-            blended[:, positions[frame]] = fresh[frame]
-            both.append(blended)
-        logits = q[frame] @ both[0].transpose(1, 2) / 4
-        torch.testing.assert_close(grouped[frame], logits.softmax(dim=-1) @ both[1])
+    assert chosen.kept is not None
+    assert random.kept is not None
+    assert torch.equal((chosen.kept >= 0).sum(dim=1), (random.kept >= 0).sum(dim=1))
+    assert chosen.macs == random.macs
+    assert not torch.equal(chosen.kept, random.kept)
 
 
-def test_group_size_is_one_where_groups_differ() -> None:
-    assert group_size(torch.tensor([0, 0, 1, 1])) == 2
-    assert group_size(torch.tensor([0, 0, 1])) == 1
+@pytest.mark.parametrize("budget", [0.5, 0.7, 0.9, 1.0])
+def test_a_budget_is_kept_and_nearly_spent(trunk: VisionTransformer, budget: float) -> None:
+    (full,) = Full().encode(trunk, [segment(40)])
+    (reused,) = Reuse(std=STD, budget=budget).encode(trunk, [segment(40)])
+    assert 0.85 * budget < reused.macs / full.macs <= budget
+
+
+def test_a_larger_budget_loses_less(trunk: VisionTransformer) -> None:
+    (full,) = Full().encode(trunk, [segment(40)])
+    cosines = []
+    for budget in (0.5, 0.75, 1.0):
+        (reused,) = Reuse(std=STD, budget=budget).encode(trunk, [segment(40)])
+        cosines.append(float((reused.vectors * full.vectors).sum(dim=1).mean()))
+    assert cosines == sorted(cosines)
+
+
+def test_another_scene_begins_with_an_i_frame(trunk: VisionTransformer) -> None:
+    frames = still(24)
+    frames.pixels[13:] = segment(1, seed=9).pixels + 3
+    (encoded,) = Reuse(std=STD, budget=0.6).encode(trunk, [frames])
+    (full,) = Full().encode(trunk, [frames])
+    cosines = (encoded.vectors * full.vectors).sum(dim=1)
+    assert float(cosines.min()) > 0.99  # nothing of one scene reaches the other
+    assert encoded.anchor_frames[12:14].any()
+
+
+def test_windows_follow_each_other(trunk: VisionTransformer) -> None:
+    whole = segment(30)
+    (first,) = Reuse(std=STD).encode(
+        trunk, [Segment(whole.pixels[:16], whole.times_s[:16], None, 0, continues=True)]
+    )
+    assert first.anchor_frames[-1]
+    assert first.closing is not None
+    rest = Segment(whole.pixels[15:], whole.times_s[15:], None, 15, carried=first.closing)
+    (second,) = Reuse(std=STD).encode(trunk, [rest])
+    torch.testing.assert_close(second.vectors[0], first.vectors[-1])
+    (full,) = Full().encode(trunk, [whole])
+    assert first.macs + second.macs <= BUDGET * full.macs
+
+
+def test_the_default_is_a_budget_and_one_dial_means_fixed_groups() -> None:
+    assert Reuse(std=STD).budget == BUDGET
+    assert Reuse(std=STD).idle == ("interleave", "keep", "threshold")
+    assert (Reuse(std=STD, keep=0.3).interleave, Reuse(std=STD, keep=0.3).budget) == (2, None)
+    assert (Reuse(std=STD, interleave=5).keep, Reuse(std=STD, anchors="previous").interleave) == (0.15, 2)
+    assert Reuse(std=STD, threshold=0.1).idle == ("budget", "keep")
 
 
 def test_unknown_anchors_are_refused() -> None:
     with pytest.raises(SettingsError, match="Did you mean 'both'"):
         Reuse(std=STD, anchors="bothh")
+
+
+def test_a_budget_beside_what_it_decides_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"received budget=0.4 and interleave=2, keep=0.1"):
+        Reuse(std=STD, budget=0.4, interleave=2, keep=0.1)
+    with pytest.raises(SettingsError, match=r"above 0 and at most 1; received 1.5"):
+        Reuse(std=STD, budget=1.5)
+    with pytest.raises(SettingsError, match='goes with anchors="both"'):
+        Reuse(std=STD, budget=0.5, anchors="previous")

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from vidskim.errors import CheckpointError, SettingsError
+from vidskim.methods.context import Context
 from vidskim.models.text import TextTransformer
 from vidskim.pipeline import engine
 from vidskim.pipeline.encoder import VideoEncoder
@@ -187,18 +189,17 @@ def test_results_can_be_used_in_a_loss(clip_folder: Path) -> None:
 def test_many_one_frame_videos_stay_within_the_bound_on_recorded_keys(
     clip_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = load_model(clip_folder, method="reuse", dtype="float32", device="cpu")
+    encoder = load_model(clip_folder, method="reuse", interleave=2, dtype="float32", device="cpu")
     each = 3 * 17 * 2 * 32 * 4
     monkeypatch.setattr(engine, "CONTEXT_BYTES", 6 * each)
     recorded = []
-    encode = type(encoder.method)._encode_anchors
 
-    def spy(self: object, *arguments: object) -> object:
-        anchors = encode(self, *arguments)
-        recorded.append(anchors.context[0].shape[1])
-        return anchors
+    class Spy(Context):
+        def __init__(self, *arguments: Any, frames: int, **others: Any) -> None:
+            recorded.append(frames)
+            super().__init__(*arguments, frames=frames, **others)
 
-    monkeypatch.setattr(type(encoder.method), "_encode_anchors", spy)
+    monkeypatch.setattr("vidskim.methods.anchors.Context", Spy)
     blocks = [Block(n, Prepared(pixels(1, n), np.zeros(1), None), last=True) for n in range(20)]
     assert len(list(encoder.encode_stream(blocks))) == 20
     assert max(recorded) <= 6

@@ -34,9 +34,9 @@ LOOKING_BACK: list[tuple[str, dict[str, object]]] = [
 LOOKING_AHEAD: list[tuple[str, dict[str, object]]] = [
     ("interpolate", {}),
     ("interpolate", {"interleave": 4}),
-    ("reuse", {}),
+    ("reuse", {"interleave": 2}),
     ("reuse", {"threshold": 0.05, "interleave": 1}),
-    ("reuse", {"select": "random"}),
+    ("reuse", {"select": "random", "interleave": 2}),
 ]
 
 
@@ -159,7 +159,7 @@ def test_a_state_can_be_forked_copied_and_pickled(
 
 
 def test_two_continuations_of_one_state_do_not_meet(clip_folder: Path) -> None:
-    model, given = load(clip_folder, "reuse", {}), clip(9)
+    model, given = load(clip_folder, "reuse", {"interleave": 2}), clip(9)
     stream = model.stream()
     _, state = step_all(stream, stream.start(), given[:4])
     mixed = Clip(given.frames.copy(), given.times_s, None, given.health)
@@ -185,7 +185,9 @@ def stored_bytes(state: StreamState) -> int:
     """Of all tensors' storages: a view would count with all that it keeps alive."""
     assert state.held is not None
     assert state.anchor is not None
-    tensors = [state.held.pixels, state.anchor.vector, *(state.anchor.context or [])]
+    tensors = [state.held.pixels, state.anchor.vector]
+    if (context := state.anchor.context) is not None:
+        tensors += [*context.layers, context.slots, context.importance]
     return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
 

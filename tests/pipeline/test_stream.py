@@ -22,7 +22,7 @@ def cut(
     lengths: list[int], *, groups: int, interleave: int, lookahead: bool
 ) -> list[tuple[int, list[float]]]:
     """(first, times) of each segment."""
-    cutter = Cutter(groups=groups, interleave=interleave, lookahead=lookahead)
+    cutter = Cutter(groups * (interleave + 1), lookahead=lookahead)
     edges = np.cumsum([0, *lengths])
     blocks = [Block("v", prepared(int(a), int(b)), last=False) for a, b in pairwise(edges)]
     blocks.append(Block("v", prepared(0, 0), last=True))

@@ -144,7 +144,7 @@ def test_groups_are_whole_and_close_where_p_frames_look_ahead(video: Path) -> No
 
 def test_it_is_summed_up(video: Path) -> None:
     explanation = explain_file(video, load_model("demo", method="reuse", keep=0.2), fps=None)
-    assert explanation.method == "reuse, interleave 2, keep 0.2, select difference, anchors both"
+    assert explanation.method == "reuse, select difference, interleave 2, keep 0.2, anchors both"
     anchors = sum(state.kind == "I" for state in explanation.states)
     assert explanation.summary().startswith(f"60 frames, {anchors} I + {60 - anchors} P; ")
     assert f"{explanation.share:.0%} of the full encoder's MACs" in explanation.summary()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from vidskim.errors import SettingsError, unknown_name
 from vidskim.methods.layout import Layout, Segment
@@ -71,7 +72,13 @@ class Budget:
         return self.select == "difference" or unmoved
 
     def choose(
-        self, layout: Layout, segments: Sequence[Segment], grid: int, difference: Tensor | None
+        self,
+        layout: Layout,
+        segments: Sequence[Segment],
+        grid: int,
+        difference: Tensor | None,
+        *,
+        counts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Kept patches of every P-frame.
 
@@ -80,23 +87,28 @@ class Budget:
             segments: the batch.
             grid: patches along one side.
             difference: change of each P-frame's patches against its I-frames [p, n]; see `needs_difference`.
+            counts: patches to keep in each P-frame [p], where neither `keep` nor `threshold` decides.
 
         Returns:
             Kept patches [p, k], padded with -1 where counts vary; counts [p]; the scores they were chosen by [p, n],
             or None.
         """
         frames, patches = len(layout.between), grid * grid
-        count = rules.kept_count(patches, self.keep)
-        counts = torch.full((frames,), count)
-        if self.select in FIXED:
-            return FIXED[self.select](grid, count).expand(frames, -1), counts, None
-        scores = self._scores(layout, segments, patches, difference)
-        if self.threshold is None:
-            return rules.top(scores, count), counts, scores
-        counts = rules.counts_above(scores, self.threshold)
-        kept = rules.top(scores, int(counts.max()))
-        padding = torch.arange(kept.shape[1]) >= counts[:, None]
-        return kept.masked_fill(padding, -1), counts, scores
+        scores = None
+        if self.select not in FIXED:
+            scores = self._scores(layout, segments, patches, difference)
+        if counts is None:
+            counts = torch.full((frames,), rules.kept_count(patches, self.keep))
+            if self.threshold is not None and scores is not None:
+                counts = rules.counts_above(scores, self.threshold)
+        most = int(counts.max())
+        if scores is None:
+            # a pattern of few patches is not the beginning of one of many
+            patterns = {count: FIXED[self.select](grid, count) for count in set(counts.tolist())}
+            kept = torch.stack([pad(patterns[count], (0, most - count)) for count in counts.tolist()])
+        else:
+            kept = rules.top(scores, most)
+        return kept.masked_fill(torch.arange(most) >= counts[:, None], -1), counts, scores
 
     def _scores(
         self, layout: Layout, segments: Sequence[Segment], patches: int, difference: Tensor | None

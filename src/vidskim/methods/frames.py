@@ -5,7 +5,7 @@ Frames are cut into groups of N + 1: an I-frame, encoded in full, and N P-frames
 section 3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vidskim.methods.layout import Anchor, Layout, Segment, lay_out
+from vidskim.methods.context import Context
+from vidskim.methods.layout import Anchor, Layout, Segment, lay_out, regular
 from vidskim.models.cost import vit_macs
-from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer, unit
 
@@ -27,10 +27,10 @@ GPU_ROWS = 65536
 
 @dataclass(frozen=True)
 class Anchors:
-    """I-frames of a batch: vectors [a, d] and, if recorded, keys and values, a [2, a, h, n, k] for each layer."""
+    """I-frames of a batch: vectors [a, d] and, if recorded, what they left in each block."""
 
     vectors: Tensor
-    context: list[Tensor] | None
+    context: Context | None = None
 
 
 @dataclass(frozen=True)
@@ -88,30 +88,32 @@ class Encoded:
     slots: Tensor | None = None
 
 
-class Record(Reduction):
-    """Keeps each layer's keys and values in rows of given tensors, a [2, a, h, n, k] for each layer."""
-
-    def __init__(self, context: list[Tensor], rows: Tensor) -> None:
-        self.context, self.rows = context, as_index(rows)
-
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Plain attention; the keys and values are copied out, and read from the copy."""
-        keys, values = self.context[layer]
-        keys[self.rows], values[self.rows] = k, v
-        return super().attend(layer, q, keys[self.rows], values[self.rows])
-
-
 class FrameMethod:
     """Base of the frame methods. A method is its settings and parts: it holds no state between calls."""
 
     name = "full"
-    interleave = 0
+    interleave: int | None = 0
     records = False  # whether I-frames leave keys and values
 
     @property
     def lookahead(self) -> bool:
         """Whether P-frames also lean on the I-frame after them."""
         return False
+
+    @property
+    def step(self) -> int:
+        """Segments are multiples of so many frames, a frame of look-ahead apart."""
+        return (self.interleave or 0) + 1
+
+    @property
+    def most_steps(self) -> int | None:
+        """Most of these in a segment; None is as many as fit the memory."""
+        return None
+
+    @property
+    def step_anchors(self) -> int:
+        """Most I-frames of that many frames."""
+        return 1
 
     @property
     def asks_motion(self) -> bool | Literal["signed"]:
@@ -146,12 +148,20 @@ class FrameMethod:
         Returns:
             One `Encoded` a segment, in order.
         """
-        layout = lay_out(segments, interleave=self.interleave, lookahead=self.lookahead)
-        parts = [segment.pixels for segment in segments]
-        pixels = torch.cat(parts) if len(parts) > 1 else parts[0]
+        groupings = [
+            regular(len(segment.pixels), interleave=self.step - 1, lookahead=self.lookahead)
+            for segment in segments
+        ]
+        pixels, layout = join(segments), lay_out(segments, groupings)
         batch = Batch(pixels, segments, layout, self._encode_anchors(trunk, pixels, layout))
         between = self.encode_between(trunk, batch) if len(layout.between) else None
-        return self._split(trunk, batch, between)
+        groups = [len(set(layout.previous[layout.segment == n].tolist())) for n in range(len(segments))]
+        return split(
+            batch,
+            between,
+            anchor_macs=vit_macs(trunk.config),
+            between_macs=lambda number, kept: self.macs_between(trunk, kept, groups[number]),
+        )
 
     def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
         """P-frames from their I-frames; without a rule of its own a method repeats the I-frame before."""
@@ -163,58 +173,65 @@ class FrameMethod:
 
     def _encode_anchors(self, trunk: VisionTransformer, pixels: Tensor, layout: Layout) -> Anchors:
         config = trunk.config
-        tokens = config.prefix + config.patches
-        count = len(layout.anchors)
-        vectors = torch.empty(count, config.dim, device=pixels.device)
-        context = None
-        if self.records:
-            # one tensor a layer: a single large one would be returned to the system and faulted in again every call
-            shape = (2, count, config.heads, tokens, config.width // config.heads)
-            context = [
-                torch.empty(shape, device=pixels.device, dtype=trunk.dtype) for _ in range(config.layers)
-            ]
+        vectors = torch.empty(len(layout.anchors), config.dim, device=pixels.device)
         for row, anchor in layout.carried.items():
             vectors[row] = anchor.vector
-            for layer, kv in enumerate(anchor.context or ()):
-                if context is not None:
-                    context[layer][:, row] = kv
-        fresh = torch.tensor([row for row in range(count) if row not in layout.carried], dtype=torch.int64)
-        for rows in batches(fresh, tokens, pixels.device):
-            reduction = Record(context, rows) if context is not None else Reduction()
-            vectors[rows] = unit(trunk(trunk.embed(pixels[as_index(layout.anchors[rows])]), reduction))
-        return Anchors(vectors, context)
+        for rows in batches(fresh_anchors(layout), config.prefix + config.patches, pixels.device):
+            vectors[rows] = unit(trunk(trunk.embed(pixels[as_index(layout.anchors[rows])])))
+        return Anchors(vectors)
 
-    def _split(self, trunk: VisionTransformer, batch: Batch, between: Between | None) -> list[Encoded]:
-        """Batch results back to segments, with what each one's last I-frame leaves behind."""
-        layout, anchors = batch.layout, batch.anchors
-        vectors = torch.empty(len(batch.pixels), trunk.config.dim, device=batch.pixels.device)
-        vectors[layout.anchors] = anchors.vectors
-        if between is not None:
-            vectors[layout.between] = between.vectors
-        is_anchor = np.zeros(len(batch.pixels), dtype=np.bool_)
-        is_anchor[layout.anchors.numpy()] = True
-        encoded, base = [], 0
-        for number, segment in enumerate(batch.segments):
-            stop = base + len(segment.pixels)
-            mine = layout.segment == number
-            kept = None if between is None or between.kept is None else between.kept[mine]
-            scores = None if between is None or between.scores is None else between.scores[mine]
-            slots = None if between is None or between.slots is None else between.slots[mine]
-            own_anchors = int(is_anchor[base:stop].sum()) - (segment.carried is not None)
-            groups = len(set(layout.previous[mine].tolist()))
-            macs = own_anchors * vit_macs(trunk.config) + self.macs_between(trunk, kept, groups)
-            closing = None
-            if segment.continues:
-                closing = self._closing(anchors, row=int((layout.anchors < stop).sum()) - 1)
-            encoded.append(
-                Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores, slots)
-            )
-            base = stop
-        return encoded
 
-    def _closing(self, anchors: Anchors, *, row: int) -> Anchor:
-        context = None if anchors.context is None else [kv[:, row].clone() for kv in anchors.context]
-        return Anchor(anchors.vectors[row].clone(), context)
+def join(segments: Sequence[Segment]) -> Tensor:
+    """The pixels of all segments, one after the other."""
+    parts = [segment.pixels for segment in segments]
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def fresh_anchors(layout: Layout) -> Tensor:
+    """Rows of the I-frames that are not encoded yet, int64 [a]."""
+    rows = [row for row in range(len(layout.anchors)) if row not in layout.carried]
+    return torch.tensor(rows, dtype=torch.int64)
+
+
+def split(
+    batch: Batch,
+    between: Between | None,
+    *,
+    anchor_macs: int,
+    between_macs: Callable[[int, Tensor | None], int],
+) -> list[Encoded]:
+    """Batch results back to segments, with what each one's last I-frame leaves behind.
+
+    Args:
+        batch: encoded.
+        between: its P-frames, or None where there are none.
+        anchor_macs: of one I-frame.
+        between_macs: of a segment's P-frames, given its number and its rows of `kept`.
+    """
+    layout, anchors = batch.layout, batch.anchors
+    vectors = torch.empty(len(batch.pixels), anchors.vectors.shape[1], device=batch.pixels.device)
+    vectors[layout.anchors] = anchors.vectors
+    if between is not None:
+        vectors[layout.between] = between.vectors
+    is_anchor = np.zeros(len(batch.pixels), dtype=np.bool_)
+    is_anchor[layout.anchors.numpy()] = True
+    encoded, base = [], 0
+    for number, segment in enumerate(batch.segments):
+        stop = base + len(segment.pixels)
+        mine = layout.segment == number
+        kept = None if between is None or between.kept is None else between.kept[mine]
+        scores = None if between is None or between.scores is None else between.scores[mine]
+        slots = None if between is None or between.slots is None else between.slots[mine]
+        own_anchors = int(is_anchor[base:stop].sum()) - (segment.carried is not None)
+        macs = own_anchors * anchor_macs + between_macs(number, kept)
+        closing = None
+        if segment.continues:
+            row = int((layout.anchors < stop).sum()) - 1
+            context = None if anchors.context is None else anchors.context.take(row)
+            closing = Anchor(anchors.vectors[row].clone(), context)
+        encoded.append(Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores, slots))
+        base = stop
+    return encoded
 
 
 def batches(rows: Tensor, tokens: int, device: torch.device) -> Iterator[Tensor]:

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vidskim.methods.context import FrameContext
+
 
 @dataclass(frozen=True)
 class Anchor:
@@ -15,11 +17,11 @@ class Anchor:
 
     Args:
         vector: its feature [d], normalised.
-        context: its keys and values, a [2, h, n, k] for each layer, or None where the method does not read them.
+        context: its keys and values, or None where the method does not read them.
     """
 
     vector: Tensor
-    context: list[Tensor] | None
+    context: FrameContext | None
 
 
 @dataclass(frozen=True)
@@ -66,38 +68,78 @@ class Layout:
     following: Tensor
     share: Tensor
 
+    @classmethod
+    def of_anchors(cls, count: int) -> "Layout":
+        """`count` frames, all of them I-frames."""
+        nothing = torch.empty(0, dtype=torch.int64)
+        return cls(torch.arange(count), {}, nothing, nothing, nothing, nothing, torch.empty(0))
 
-def lay_out(segments: Sequence[Segment], *, interleave: int, lookahead: bool) -> Layout:
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which frames of a segment are I-frames, and where other scenes begin.
+
+    Args:
+        anchors: numbers of the I-frames, rising; at least one in each scene that is looked back from.
+        starts: frames that begin another scene: no P-frame leans across one where it has an I-frame on its own side.
+        frames: in the segment.
+        lookahead: P-frames also lean on the I-frame after them.
+    """
+
+    anchors: tuple[int, ...]
+    starts: tuple[int, ...]
+    frames: int
+    lookahead: bool = True
+
+    def links(self) -> tuple[list[int], list[int], list[int]]:
+        """The P-frames, and the I-frames before and after that each leans on; twice the same where there is one."""
+        places = np.array(self.anchors)
+        between = [frame for frame in range(self.frames) if frame not in set(self.anchors)]
+        scene = np.searchsorted(np.array(self.starts), np.arange(self.frames), side="right")
+        previous, following = [], []
+        for frame in between:
+            after = int(np.searchsorted(places, frame))
+            sides = [int(places[after - 1])] if after else []
+            if after < len(places) and (self.lookahead or not sides):
+                sides.append(int(places[after]))
+            own = [anchor for anchor in sides if scene[anchor] == scene[frame]] or sides[:1]
+            previous.append(own[0])
+            following.append(own[-1])
+        return between, previous, following
+
+
+def regular(frames: int, *, interleave: int, lookahead: bool) -> Grouping:
+    """Groups of one I-frame and `interleave` P-frames; with look-ahead the last frame is an I-frame too."""
+    anchors = {*range(0, frames, interleave + 1), *([frames - 1] if lookahead else [])}
+    return Grouping(tuple(sorted(anchors)), (), frames, lookahead)
+
+
+def lay_out(segments: Sequence[Segment], groupings: Sequence[Grouping]) -> Layout:
     """Number the frames of a batch and link each P-frame to its I-frames."""
     anchors: list[int] = []
     carried: dict[int, Anchor] = {}
     rows: list[tuple[int, int, int, int, float]] = []  # frame, segment, previous, following, share
     base = 0
-    for number, segment in enumerate(segments):
-        count = len(segment.pixels)
-        own = sorted({*range(0, count, interleave + 1), *([count - 1] if lookahead else [])})
+    for number, (segment, grouping) in enumerate(zip(segments, groupings, strict=True)):
         if segment.carried is not None:
             carried[len(anchors)] = segment.carried
-        times = segment.times_s
-        for place, start in enumerate(own):
-            stop = own[place + 1] if place + 1 < len(own) else count
-            follows = lookahead and place + 1 < len(own)
-            row = len(anchors) + place
-            span = times[stop] - times[start] if follows else 0.0
-            for frame in range(start + 1, stop):
-                share = (
-                    _share(times[frame] - times[start], span, (frame - start) / (stop - start))
-                    if follows
-                    else 0.0
-                )
-                rows.append((base + frame, number, row, row + int(follows), share))
-        anchors += [base + frame for frame in own]
-        base += count
+        row = {frame: len(anchors) + place for place, frame in enumerate(grouping.anchors)}
+        for frame, previous, following in zip(*grouping.links(), strict=True):
+            share = _share(segment.times_s, frame, previous, following)
+            rows.append((base + frame, number, row[previous], row[following], share))
+        anchors += [base + frame for frame in grouping.anchors]
+        base += len(segment.pixels)
     columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    between, owner, previous, following = (torch.tensor(column, dtype=torch.int64) for column in columns[:4])
+    between, owner, first, second = (torch.tensor(column, dtype=torch.int64) for column in columns[:4])
     share_column = torch.tensor(columns[4], dtype=torch.float32)
-    return Layout(torch.tensor(anchors), carried, between, owner, previous, following, share_column)
+    return Layout(torch.tensor(anchors), carried, between, owner, first, second, share_column)
 
 
-def _share(elapsed: float, span: float, by_number: float) -> float:
-    return float(min(max(elapsed / span, 0.0), 1.0)) if span > 0 else by_number
+def _share(times: npt.NDArray[np.float64], frame: int, previous: int, following: int) -> float:
+    """Position of a frame between two others in time, 0 to 1; by number where they have the same time."""
+    if previous == following:
+        return 0.0
+    span = times[following] - times[previous]
+    if span <= 0:
+        return (frame - previous) / (following - previous)
+    return float(np.clip((times[frame] - times[previous]) / span, 0.0, 1.0))

@@ -19,6 +19,7 @@ METHODS: dict[str, type[FrameMethod]] = {
 }
 _TYPES: dict[str, tuple[type, ...]] = {
     "interleave": (int,),
+    "budget": (float, int),
     "keep": (float, int),
     "threshold": (float, int, type(None)),
     "select": (str,),

@@ -23,7 +23,7 @@ from vidskim.models.cost import merged_macs, tokenizer_macs, vit_macs
 from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer
-from vidskim.video.motion import compensated_difference
+from vidskim.video.motion import compensated_difference, pixel_difference
 
 TOKENIZER_FILE = "residual_tokenizer.safetensors"
 
@@ -116,11 +116,16 @@ class Residual(Selective):
         token: whether there is a residual token; without it, P-frames are told nothing of their I-frame.
         r: if set, no patch is dropped, and this many tokens are merged in each block.
         resolution: side of the P-frames in pixels, if it is not the tower's.
-        std, interleave, keep, threshold, select, seed: see `Selective`.
+        interleave: P-frames for each I-frame, N.
+        keep: share of patches, see `Budget`.
+        std, threshold, select, seed: see `Selective`.
 
     Raises:
         SettingsError: a value is out of range, or two settings exclude each other.
     """
+
+    interleave: int = 2
+    keep: float = 0.15
 
     tokenizer: ResidualTokenizer | None = field(default=None, metadata={"part": True})
     student: Student | None = field(default=None, metadata={"part": True})
@@ -130,14 +135,14 @@ class Residual(Selective):
     name = "residual"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _ = self.selection  # checks the settings it is made of
         if self.token and self.tokenizer is None:
             raise SettingsError("a residual token needs its tokenizer; token=False does without")
         if self.r is not None:
             check_r(self.r)
 
     @property
-    def budget(self) -> Budget:
+    def selection(self) -> Budget:
         """How patches are chosen; motion maps are not brought to a smaller grid, so "auto" measures the pixels."""
         auto = self.select == "auto" and self.resolution is not None
         return Budget("difference" if auto else self.select, self.keep, self.threshold, self.seed)
@@ -150,12 +155,14 @@ class Residual(Selective):
     @property
     def uses_motion(self) -> bool:
         """Whether the motion of a clip makes a difference."""
-        return self.r is None and self.budget.select in MOVING
+        return self.r is None and self.selection.select in MOVING
 
     @property
     def idle(self) -> tuple[str, ...]:
-        """Settings that are not in force."""
-        return super().idle if self.r is None else ("keep", "threshold", "select", "seed")
+        """Settings that are not in force: a threshold takes the place of a fixed share, merging that of choosing."""
+        if self.r is not None:
+            return ("keep", "threshold", "select", "seed")
+        return () if self.threshold is None else ("keep",)
 
     def between(self, config: VitConfig) -> VitConfig:
         """The tower P-frames go through, at the side they have.
@@ -203,22 +210,21 @@ class Residual(Selective):
             frames = len(layout.between)
             vectors, slots = encode_merging(tower, embed, frames, r=self.r, protected=extra)
             return Between(vectors, torch.arange(tower.config.patches).expand(frames, -1), slots=slots)
-        needed = self.budget.needs_difference(batch.segments)
-        difference = self.difference(tower, batch, layout.previous) if needed else None
-        return self.encode_chosen(tower, batch, difference, extra=extra, encode=encode)
+        difference, grid = None, tower.config.grid
+        if self.selection.needs_difference(batch.segments):
+            difference = self._difference(batch, grid)
+        kept, counts, scores = self.selection.choose(layout, batch.segments, grid, difference)
+        return Between(self.encode_rows(tower, kept, counts, extra=extra, encode=encode), kept, scores)
 
-    def difference(self, trunk: VisionTransformer, batch: Batch, rows: Tensor) -> Tensor:
-        """As `Selective.difference`; with select="residuals" what motion compensation leaves of it."""
-        if self.select != "residuals":
-            return super().difference(trunk, batch, rows)
-        others, grid = batch.layout.anchors[rows], trunk.config.grid
+    def _difference(self, batch: Batch, grid: int) -> Tensor:
+        """Change of the P-frames' patches against their I-frames, or what motion compensation leaves of it: [p, n]."""
         return patch_difference(
             batch.pixels,
             batch.layout.between,
-            others,
+            batch.layout.anchors[batch.layout.previous],
             std=self.std,
             grid=grid,
-            measure=compensated_difference,
+            measure=compensated_difference if self.select == "residuals" else pixel_difference,
         )
 
     def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:

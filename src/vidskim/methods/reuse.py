@@ -1,77 +1,54 @@
 """`reuse`: dense features without training.
 
-A P-frame recomputes the patches that changed. Every other patch offers the keys and values that the I-frames around it
-left behind in each layer, blended by how little it differs from either. Linear layers run on the few tokens only.
+A P-frame recomputes the patches that changed and that matter. Its few tokens read, beside each other, all the keys and
+values that the I-frames around it left in each block. Linear layers run on the few tokens only.
+
+With a `budget` everything else follows from the video: where I-frames go, how far their tokens are merged, and how many
+patches of each P-frame are recomputed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from vidskim.errors import unknown_name
-from vidskim.methods.frames import Batch, Between, as_index
+from vidskim.errors import SettingsError, unknown_name
+from vidskim.methods.anchors import record
+from vidskim.methods.change import Change
+from vidskim.methods.choose import Budget
+from vidskim.methods.condense import LIGHT, NOTHING, Schedule
+from vidskim.methods.frames import (
+    Batch,
+    Between,
+    Encoded,
+    join,
+    split,
+)
+from vidskim.methods.layout import Anchor, Layout, Segment, lay_out, regular
+from vidskim.methods.plan import WINDOW, Plan, anchor_macs, between_macs, fit_counts, make_plan, own_counts
 from vidskim.methods.selective import Selective
-from vidskim.models.attention import attend
+from vidskim.methods.union import Union
 from vidskim.models.cost import vit_macs
-from vidskim.models.reduction import Reduction
-from vidskim.models.vit import VisionTransformer
+from vidskim.models.variants import VitConfig
+from vidskim.models.vit import VisionTransformer, unit
 
 ANCHORS = ("both", "previous")
+BUDGET = 0.45
+INTERLEAVE, KEEP = 2, 0.15
+# of a patch, against its change; measured in docs/log.md, as is BLEND
+IMPORTANCE_POWER = 0.6
+# weight of the interpolated vectors where nothing that changed is recomputed
+BLEND = 0.5
 
 
-class Blend(Reduction):
-    """Attention of recomputed tokens over all positions: their own keys and values, and the I-frames' elsewhere.
+@dataclass(frozen=True)
+class Planned:
+    """Segments that are encoded with one schedule, each with its plan and its measured change."""
 
-    Args:
-        context: the I-frames' keys and values, a [2, a, h, n, k] for each layer.
-        previous: rows in `context` of the I-frames before [b].
-        following: of those after [b]; read only if `share` is given.
-        share: weight of the following I-frame at each position [b, n]; None reads the previous one only.
-        positions: where the recomputed tokens stand [b, m].
-    """
-
-    def __init__(
-        self,
-        context: list[Tensor],
-        previous: Tensor,
-        following: Tensor,
-        share: Tensor | None,
-        positions: Tensor,
-    ) -> None:
-        heads, n = context[0].shape[2:4]
-        self.context = context
-        # frames in whole groups read their I-frames as views, others through a gather
-        self.group = group_size(previous)
-        self.previous = as_index(previous[:: self.group])
-        self.following = as_index(following[:: self.group])
-        self.share = None if share is None else share.view(-1, self.group, 1, n, 1)  # group frame h n k
-        # rows of the fresh keys in the blended ones seen as [(b h n), k]
-        start = torch.arange(len(positions) * heads, device=positions.device) * n
-        self.rows = (start.view(-1, heads, 1) + positions[:, None]).flatten()
-
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q, k, v of the recomputed tokens; the answer for them."""
-        keys, values = self.context[layer]
-        return attend(q, self._blended(keys, k), self._blended(values, v))
-
-    def _blended(self, recorded: Tensor, fresh: Tensor) -> Tensor:
-        """[a, h, n, k] of the I-frames and [b, h, m, k] of the recomputed tokens -> [b, h, n, k]."""
-        before = recorded[self.previous].unsqueeze(1)  # group frame h n k
-        if self.share is None:
-            blended = before.repeat_interleave(self.group, dim=1)
-        else:
-            blended = torch.lerp(before, recorded[self.following].unsqueeze(1), self.share)
-        blended = blended.flatten(0, 1)
-        c = blended.shape[-1]
-        blended.view(-1, c).index_copy_(0, self.rows, fresh.reshape(-1, c))
-        return blended
-
-
-def group_size(previous: Tensor) -> int:
-    """Frames that share each I-frame, if all groups of a batch have the same number; else 1."""
-    counts = torch.unique_consecutive(previous, return_counts=True)[1]
-    return int(counts[0]) if bool((counts == counts[0]).all()) else 1
+    segments: list[Segment]
+    plans: list[Plan]
+    changes: list[Change]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,62 +56,220 @@ class Reuse(Selective):
     """Training-free P-frames.
 
     Args:
-        anchors: "both" blends the I-frames before and after (needs look-ahead of N frames); "previous" reads the one
-            before, for streams.
-        std, interleave, keep, threshold, select, seed: see `Selective`.
+        budget: share of the full encoder's MACs to spend, above 0 and at most 1; plans windows of 48 frames. The
+            default, 0.45, unless one of the next three is given.
+        interleave: P-frames for each I-frame, N, in fixed groups; default 2.
+        keep, threshold: see `Budget`; with fixed groups. Default: keep 0.15.
+        anchors: "both" reads the I-frames before and after (needs look-ahead); "previous" the one before, for streams.
+        std, select, seed: see `Selective`; "difference" is that of the pixels times the patches' importance, the
+            attention the I-frames' class token pays them.
+
+    Raises:
+        SettingsError: a value is out of range, or a budget comes with settings that it decides itself.
     """
 
+    budget: float | None = None
+    interleave: int | None = None
+    keep: float | None = None
     anchors: str = "both"
     select: str = "difference"
     name = "reuse"
     records = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.anchors not in ANCHORS:
             raise unknown_name("anchors", self.anchors, ANCHORS)
+        fixed = {name: getattr(self, name) for name in ("interleave", "keep", "threshold")}
+        given = {name: value for name, value in fixed.items() if value is not None}
+        if self.budget is None and (given or not self.lookahead):
+            defaults = {"interleave": INTERLEAVE, "keep": KEEP}
+            for name, value in defaults.items():
+                object.__setattr__(self, name, given.get(name, value))
+        elif given:
+            raise SettingsError(
+                f"give budget (everything else then follows from the video) or interleave, keep and threshold, not "
+                f"both; received budget={self.budget} and {', '.join(f'{k}={v}' for k, v in given.items())}"
+            )
+        else:
+            object.__setattr__(self, "budget", BUDGET if self.budget is None else self.budget)
+        self._check_budget()
+        _ = self.selection  # checks the settings it is made of
+
+    def _check_budget(self) -> None:
+        if self.budget is not None and not 0 < self.budget <= 1:
+            raise SettingsError(
+                f"budget is the share of the full encoder's cost, above 0 and at most 1; received {self.budget}"
+            )
+        if self.budget is not None and not self.lookahead:
+            raise SettingsError('a budget is planned ahead; it goes with anchors="both", not with "previous"')
+
+    @property
+    def selection(self) -> Budget:
+        """How patches are chosen."""
+        return Budget(self.select, KEEP if self.keep is None else self.keep, self.threshold, self.seed)
 
     @property
     def lookahead(self) -> bool:
         """Whether the I-frame after a group is read."""
         return self.anchors == "both"
 
-    def encode_between(self, trunk: VisionTransformer, batch: Batch) -> Between:
-        """Changed patches through the trunk, everything else read from the I-frames."""
-        context = batch.anchors.context
-        if context is None:
-            raise RuntimeError("reuse needs the I-frames' keys and values")
-        layout, prefix, device = batch.layout, trunk.config.prefix, batch.pixels.device
-        difference, share = self._difference(trunk, batch)
-        if share is not None:  # prefix tokens are blended by time
-            share = torch.cat([layout.share[:, None].expand(-1, prefix), share], dim=1).to(
-                device, trunk.dtype
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """A budget takes the place of the other three dials, a threshold that of a fixed share."""
+        if self.budget is not None:
+            return ("interleave", "keep", "threshold")
+        return ("budget",) if self.threshold is None else ("budget", "keep")
+
+    @property
+    def step(self) -> int:
+        """A planned window, or a group."""
+        return WINDOW if self.interleave is None else self.interleave + 1
+
+    @property
+    def step_anchors(self) -> int:
+        """Every other frame may be an I-frame; a cut adds one, which is rare."""
+        return WINDOW // 2 if self.interleave is None else 1
+
+    @property
+    def most_steps(self) -> int | None:
+        """A window is planned by itself, on every device."""
+        return 1 if self.interleave is None else None
+
+    def encode(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Encoded]:
+        """See `FrameMethod.encode`. Segments with I-frames merged alike are encoded together."""
+        changes = [Change(segment.pixels, std=self.std, grid=trunk.config.grid) for segment in segments]
+        opened = list(segments) if self.budget is None else self._open(trunk, segments)
+        plans = [self._plan(trunk.config, *parts) for parts in zip(segments, opened, changes, strict=True)]
+        encoded: dict[int, Encoded] = {}
+        for schedule in dict.fromkeys(plan.schedule for plan in plans):
+            rows = [row for row, plan in enumerate(plans) if plan.schedule == schedule]
+            planned = Planned(
+                [opened[row] for row in rows], [plans[row] for row in rows], [changes[row] for row in rows]
+            )
+            encoded |= dict(zip(rows, self._encode_planned(trunk, planned, schedule), strict=True))
+        for row, segment in enumerate(segments):
+            if opened[row] is not segment:
+                encoded[row] = replace(
+                    encoded[row], macs=encoded[row].macs + anchor_macs(trunk.config, LIGHT)
+                )
+        return [encoded[row] for row in range(len(segments))]
+
+    def _open(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Segment]:
+        """Segments that begin a video with frame 0 encoded, lightly merged: what that loses tells how far to go."""
+        new = [row for row, segment in enumerate(segments) if segment.carried is None]
+        if not new:
+            return list(segments)
+        first = torch.stack([segments[row].pixels[0] for row in new])
+        layout = Layout.of_anchors(len(new))
+        anchors = record(trunk, first, layout, LIGHT, strain=torch.ones(len(new)))
+        opened = list(segments)
+        for place, row in enumerate(new):
+            context = None if anchors.context is None else anchors.context.take(place)
+            opened[row] = replace(segments[row], carried=Anchor(anchors.vectors[place], context))
+        return opened
+
+    def _plan(self, config: VitConfig, segment: Segment, opened: Segment, change: Change) -> Plan:
+        frames = len(segment.pixels)
+        if self.budget is None:
+            return Plan(regular(frames, interleave=self.step - 1, lookahead=self.lookahead), NOTHING, 0.0)
+        context = None if opened.carried is None else opened.carried.context
+        total = self.budget * (frames - (segment.carried is not None)) * vit_macs(config)
+        return make_plan(
+            config,
+            change,
+            frames=frames,
+            total=total - (0 if segment.carried else anchor_macs(config, LIGHT)),
+            strain=1.0 if context is None else context.strain,
+            closing=segment.continues,
+        )
+
+    def _encode_planned(
+        self, trunk: VisionTransformer, planned: Planned, schedule: Schedule
+    ) -> list[Encoded]:
+        layout = lay_out(planned.segments, [plan.grouping for plan in planned.plans])
+        pixels = join(planned.segments)
+        strain = [plan.strain for plan in planned.plans for _ in plan.grouping.anchors]
+        anchors = record(trunk, pixels, layout, schedule, strain=torch.tensor(strain))
+        batch = Batch(pixels, planned.segments, layout, anchors)
+        between = self._encode_between(trunk, batch, planned, schedule) if len(layout.between) else None
+        config, merged = trunk.config, self.budget is not None
+
+        def macs(_: int, kept: Tensor | None) -> int:
+            counts = [] if kept is None else (kept >= 0).sum(dim=1).tolist()
+            return sum(
+                between_macs(config, count, schedule, both=self.lookahead, merged=merged) for count in counts
             )
 
+        return split(batch, between, anchor_macs=anchor_macs(config, schedule), between_macs=macs)
+
+    def _encode_between(
+        self, trunk: VisionTransformer, batch: Batch, planned: Planned, schedule: Schedule
+    ) -> Between:
+        """Changed patches through the trunk, everything else read from the I-frames."""
+        context, layout, config = batch.anchors.context, batch.layout, trunk.config
+        if context is None:
+            raise RuntimeError("reuse needs the I-frames' keys and values")
+        before, after = measured(planned, layout)
+        importance = (context.importance[layout.previous] + context.importance[layout.following]).cpu()
+        importance = importance / importance.mean(dim=1, keepdim=True).clamp(
+            min=torch.finfo(torch.float32).tiny
+        )
+        scores = torch.minimum(before, after) * importance**IMPORTANCE_POWER
+        counts = None
+        if self.budget is not None:
+            numbers = range(len(planned.plans))
+            counts = torch.cat(
+                [
+                    fit_counts(config, scores[layout.segment == n], schedule, planned.plans[n].left)
+                    for n in numbers
+                ]
+            )
+        kept, counts, shown = self.selection.choose(
+            layout, batch.segments, config.grid, scores, counts=counts
+        )
+        free = torch.ones(len(kept), config.patches + 1)  # the last column takes the padding
+        free = free.scatter_(1, kept.where(kept >= 0, torch.tensor(config.patches)), 0.0)[:, :-1]
+        tiny = torch.finfo(torch.float32).tiny
+        share = (before + tiny) / (before + after + 2 * tiny)
+        share = share * (layout.previous != layout.following)[:, None]
+        weights = [free * (1 - share), free * share][: 1 + self.lookahead]
+        sides = [layout.previous, layout.following][: 1 + self.lookahead]
+        front = torch.zeros(len(kept), config.prefix)
+        weights = [torch.cat([front, weight], dim=1).to(batch.pixels.device) for weight in weights]
+
         def encode(rows: Tensor, chosen: Tensor) -> Tensor:
-            front = torch.arange(prefix, device=device).expand(len(rows), -1)
-            positions = torch.cat([front, chosen + prefix], dim=1)
-            mine = None if share is None else share[rows]
-            blend = Blend(context, layout.previous[rows], layout.following[rows], mine, positions)
-            out: Tensor = trunk(trunk.embed(batch.pixels, chosen, frames=layout.between[rows]), blend)
+            if chosen.shape[1] == config.patches:
+                whole: Tensor = trunk(trunk.embed(batch.pixels[layout.between[rows]]))
+                return whole
+            union = Union(
+                context,
+                [side[rows] for side in sides],
+                [weight[rows] for weight in weights],
+                own_counts(config, chosen.shape[1], merged=self.budget is not None),
+                protected=config.prefix,
+            )
+            ordered = chosen.sort(dim=1).values  # neighbours stay neighbours where tokens are merged
+            out: Tensor = trunk(trunk.embed(batch.pixels, ordered, frames=layout.between[rows]), union)
             return out
 
-        return self.encode_chosen(trunk, batch, difference, extra=prefix, encode=encode)
+        vectors = self.encode_rows(trunk, kept, counts, extra=config.prefix, encode=encode)
+        stale = (scores * free).sum(dim=1) / scores.sum(dim=1).clamp(min=tiny)
+        return Between(blend(vectors, batch, BLEND * stale), kept, shown)
 
-    def _difference(self, trunk: VisionTransformer, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
-        """Change of each patch against its nearest I-frame [p, n], and the following one's weight [p, n]."""
-        if not self.lookahead:
-            needed = self.budget.needs_difference(batch.segments)
-            return (self.difference(trunk, batch, batch.layout.previous) if needed else None), None
-        before = self.difference(trunk, batch, batch.layout.previous)
-        after = self.difference(trunk, batch, batch.layout.following)
-        tiny = torch.finfo(before.dtype).tiny
-        return torch.minimum(before, after), (before + tiny) / (before + after + 2 * tiny)
 
-    def macs_between(self, trunk: VisionTransformer, kept: Tensor | None, groups: int) -> int:
-        """Recomputed tokens through the linear layers; attention reads every position."""
-        if kept is None:
-            return 0
-        context = trunk.config.prefix + trunk.config.patches
-        counts = (kept >= 0).sum(dim=1).tolist()
-        return sum(vit_macs(trunk.config, kept=count, context=context) for count in counts)
+def measured(planned: Planned, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Change of each P-frame's patches against the I-frame before and the one after, [p, n] each."""
+    before, after = [], []
+    for plan, change in zip(planned.plans, planned.changes, strict=True):
+        between, previous, following = plan.grouping.links()
+        before.append(change.between(between, previous))
+        after.append(change.between(between, following))
+    return torch.cat(before), torch.cat(after)
+
+
+def blend(vectors: Tensor, batch: Batch, share: Tensor) -> Tensor:
+    """P-frames' vectors [p, d] moved to what the I-frames' vectors interpolate to, by a share [p] each."""
+    layout, anchors = batch.layout, batch.anchors.vectors
+    time = layout.share[:, None].to(anchors.device)
+    guess = unit(anchors[layout.previous].lerp(anchors[layout.following], time))
+    return unit(vectors.lerp(guess, share[:, None].to(vectors.device)))

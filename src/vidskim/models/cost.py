@@ -67,8 +67,7 @@ def merged_macs(config: VitConfig, *, r: int, extra: int = 0) -> int:
         left = merged_count(tokens, r, protected=protected)
         total += block_macs(config, queries=tokens, fresh=tokens, context=tokens, left=left)
         if left < tokens:
-            even = (tokens + 1) // 2 - (protected + 1) // 2
-            total += even * (tokens - protected - even) * (config.width // config.heads)
+            total += matching_macs(tokens, protected=protected, channels=config.width // config.heads)
         tokens = left
     return total + block_macs(config, queries=1, fresh=tokens, context=tokens)
 
@@ -83,6 +82,52 @@ def video_macs(config: VideoVitConfig, *, patches: int, tokens: Sequence[int]) -
     embed = 3 * config.tubelet * config.patch**2 * config.width * patches
     blocks = sum(block_macs(config, queries=n, fresh=n, context=n) for n in tokens)
     return embed + blocks + config.width * config.classes
+
+
+def condensed_widths(
+    config: VitConfig, merged: Sequence[int], *, kept: int | None = None, extra: int = 0
+) -> list[int]:
+    """Tokens that enter each block, where `merged[i]` are merged in block i.
+
+    Args:
+        merged: for each block; at most half of the patches left.
+        kept: patches embedded; None is all.
+        extra: protected tokens beside the prefix.
+    """
+    widths = [config.prefix + extra + (config.patches if kept is None else kept)]
+    for r in merged[:-1]:
+        widths.append(merged_count(widths[-1], r, protected=config.prefix + extra))
+    return widths
+
+
+def condensed_macs(
+    config: VitConfig, merged: Sequence[int], *, kept: int | None = None, context: Sequence[int] | None = None
+) -> int:
+    """One image through the trunk with tokens merged by a schedule, matched by the tokens themselves.
+
+    Args:
+        merged: tokens to merge in each block; none in the last.
+        kept: patches embedded; None is all.
+        context: recorded tokens that attention reads in each block beside the own ones.
+    """
+    patches = config.patches if kept is None else kept
+    widths = condensed_widths(config, merged, kept=kept)
+    total = embed_macs(config, patches) + config.width * (config.embed or 0)
+    for layer, tokens in enumerate(widths):
+        reads = tokens + (context[layer] if context else 0)
+        is_last = layer == config.layers - 1
+        left = 1 if is_last else widths[layer + 1]
+        queries = 1 if is_last else tokens
+        total += block_macs(config, queries=queries, fresh=tokens, context=reads, left=left)
+        if left < tokens and not is_last:
+            total += matching_macs(tokens, protected=config.prefix, channels=config.width)
+    return total
+
+
+def matching_macs(tokens: int, *, protected: int, channels: int) -> int:
+    """Comparing the unprotected tokens at even places with those at odd ones."""
+    even = (tokens + 1) // 2 - (protected + 1) // 2
+    return even * (tokens - protected - even) * channels
 
 
 def published_vit_macs(config: VitConfig, *, attention: bool) -> int:

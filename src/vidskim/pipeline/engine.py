@@ -39,18 +39,19 @@ class Engine:
         """Cut, batch, encode, hand out: a video's key, the features of its next frames, and what was computed."""
         method = self.method
         most_frames, most_anchors = self._bounds()
-        groups = max(1, min(most_frames // (method.interleave + 1), most_anchors - method.lookahead))
-        most_frames = groups * (method.interleave + 1)
+        fitting = min(most_frames // method.step, (most_anchors - method.lookahead) // method.step_anchors)
+        length = method.step * max(1, min(fitting, method.most_steps or fitting))
+        most_frames = length
         cutter: Cutter | None = None
         batch: Batch = []
         frames = anchors = 0
         carried: dict[Hashable, Anchor] = {}
         for block in blocks:
-            cutter = cutter or Cutter(groups=groups, interleave=method.interleave, lookahead=method.lookahead)
+            cutter = cutter or Cutter(length, lookahead=method.lookahead)
             for segment in cutter.push(block):
                 batch.append((block.video, segment))
                 frames += len(segment.pixels)
-                anchors += -(-len(segment.pixels) // (method.interleave + 1)) + method.lookahead
+                anchors += -(-len(segment.pixels) // method.step) * method.step_anchors + method.lookahead
                 if segment.continues or frames >= most_frames or anchors >= most_anchors:
                     yield from self._encode_batch(batch, carried)
                     batch, frames, anchors = [], 0, 0

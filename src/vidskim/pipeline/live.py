@@ -68,7 +68,7 @@ class Stream:
     def latency_frames(self) -> int:
         """How many more frames must come, at most, until a frame's features are given; `finish` needs none."""
         method = self.engine.method
-        return method.interleave if method.lookahead else 0
+        return method.step - 1 if method.lookahead else 0
 
     def start(self) -> StreamState:
         """The state before the first frame."""
@@ -102,7 +102,7 @@ class Stream:
             )
         method = self.engine.method
         new = Prepared(prepare_frames(frame[None], self.preparation), np.array([time_s], np.float64), None)
-        is_anchor = state.number % (method.interleave + 1) == 0
+        is_anchor = state.number % method.step == 0
         before = None if is_anchor and not method.lookahead else state.held
         frames = new if before is None else Prepared.join(before, new)
         after = replace(state, number=state.number + 1, time_s=float(time_s))

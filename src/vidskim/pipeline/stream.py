@@ -82,13 +82,12 @@ class Cutter:
     """Cuts one video's blocks into segments of whole groups, the same wherever the blocks end.
 
     Args:
-        groups: groups in a segment.
-        interleave: P-frames for each I-frame, N.
+        length: frames of a segment, whole groups; a closing frame of look-ahead apart.
         lookahead: a segment ends with the next one's first I-frame.
     """
 
-    def __init__(self, *, groups: int, interleave: int, lookahead: bool) -> None:
-        self.step = groups * (interleave + 1)
+    def __init__(self, length: int, *, lookahead: bool) -> None:
+        self.step = length
         self.lookahead = lookahead
         self.pending: Prepared | None = None
         self.first = 0
