@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         VidskimError,
     )
     from vidskim.fingerprint import Fingerprint
+    from vidskim.pipeline.classifier import Classification, VideoClassifier
     from vidskim.pipeline.encoder import VideoEncoder
     from vidskim.pipeline.features import Features, Trace
     from vidskim.pipeline.live import Stream, StreamState
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from vidskim.video.clip import Clip
     from vidskim.video.guard import Limits
     from vidskim.video.read import iter_video, probe, read_video
+    from vidskim.video.views import Views
 
     __version__: str
 
@@ -41,6 +43,7 @@ __all__ = [
     "BusyError",
     "CannotOpenError",
     "CheckpointError",
+    "Classification",
     "Clip",
     "DamagedVideoError",
     "Features",
@@ -55,10 +58,12 @@ __all__ = [
     "StreamState",
     "Trace",
     "TrainingError",
+    "VideoClassifier",
     "VideoEncoder",
     "VideoError",
     "VideoTooLargeError",
     "VidskimError",
+    "Views",
     "__version__",
     "iter_video",
     "load_model",
@@ -67,6 +72,7 @@ __all__ = [
 ]
 
 _ORIGIN = {
+    "Classification": "pipeline.classifier",
     "Clip": "video.clip",
     "Features": "pipeline.features",
     "Fingerprint": "fingerprint",
@@ -74,7 +80,9 @@ _ORIGIN = {
     "Stream": "pipeline.live",
     "StreamState": "pipeline.live",
     "Trace": "pipeline.features",
+    "VideoClassifier": "pipeline.classifier",
     "VideoEncoder": "pipeline.encoder",
+    "Views": "video.views",
     "iter_video": "video.read",
     "load_model": "pipeline.load",
     "probe": "video.read",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from vidskim.cli.main import main
 from vidskim.errors import CheckpointError
 from vidskim.pipeline import hub
 from vidskim.pipeline.hub import RemoteModel
+from vidskim.pipeline.load import load_model
 
 
 @pytest.fixture
@@ -68,3 +70,18 @@ def test_what_cannot_be_had_is_one_clear_error(
     assert run(capsys, "owner/model")[::2] == (1, "error: cannot reach the Hub\n")
     code, out, _ = run(capsys, f"{tmp_path}/nowhere", "--json")
     assert (code, json.loads(out)["error"]["message"]) == (1, f"no such file or folder: {tmp_path}/nowhere")
+
+
+def test_a_video_classifier_is_told_by_its_classes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(__file__).parents[1] / "fixtures" / "sta"
+    code, _, err = run(capsys, str(folder))  # its authors' names do not tell the heads
+    assert (code, "pass config={'heads': ...}" in err) == (1, True)
+    loaded = partial(load_model, config={"heads": 4})
+    monkeypatch.setattr("vidskim.pipeline.load.load_model", loaded)
+    code, out, _ = run(capsys, str(folder), "--json")
+    document = json.loads(out)
+    assert (code, document["classes"], document["text"]) == (0, 10, False)
+    code, out, _ = run(capsys, str(folder))
+    assert "10 classes; files:" in out

@@ -7,7 +7,7 @@ import torch
 from tests.methods.conftest import CONFIG, segment
 
 from vidskim.evaluate.counter import count_macs
-from vidskim.methods.clips import ClipMethod
+from vidskim.methods.clips import ClipMethod, FullClip
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import build_method
 from vidskim.methods.residual import ResidualTokenizer
@@ -55,7 +55,7 @@ def test_closed_formula_agrees_with_the_count(
 
 
 @pytest.mark.parametrize(
-    "method", [ClipMethod(), Sta(r=5), Sta(r=(6, 0, 3), anchor="kept"), Sta(groups="slices", r=4)]
+    "method", [FullClip(), Sta(r=5), Sta(r=(6, 0, 3), anchor="kept"), Sta(groups="slices", r=4)]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_closed_formula_of_a_clip_agrees_with_the_count(method: ClipMethod, dtype: torch.dtype) -> None:
@@ -64,7 +64,7 @@ def test_closed_formula_of_a_clip_agrees_with_the_count(method: ClipMethod, dtyp
     pack_linears(model)
     with torch.inference_mode():
         counted = count_macs(lambda: method.run(model, torch.zeros(2, 3, 16, 80, 80)))
-    assert 2 * method.macs(config, (8, 5, 5)) == counted
+    assert 2 * method.macs(config, (16, 80, 80)) == counted
 
 
 def test_fused_attention_is_counted() -> None:

@@ -6,19 +6,20 @@ import pytest
 
 from vidskim.errors import SettingsError
 from vidskim.methods.clip_registry import clip_method_settings, make_clip_method
-from vidskim.methods.clips import ClipMethod
+from vidskim.methods.clips import FullClip
 from vidskim.methods.sta import Sta
 
 
 def test_methods_are_built_from_their_settings() -> None:
-    assert make_clip_method("full", {}) == ClipMethod()
-    assert make_clip_method("sta", {"r": [4, 2, 0]}) == Sta(r=(4, 2, 0))
+    assert make_clip_method("full", {}, family="videomae") == FullClip()
+    assert make_clip_method("sta", {"r": [4, 2, 0]}, family="videomae") == Sta(r=(4, 2, 0))
     assert clip_method_settings(Sta(r=8)) == {
         "r": 8,
         "groups": "halved",
         "direction": "alternate",
         "anchor": "all",
     }
+    assert clip_method_settings(Sta(r=(4, 2, 0)))["r"] == [4, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -40,4 +41,4 @@ def test_methods_are_built_from_their_settings() -> None:
 )
 def test_what_does_not_fit_is_named(name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        make_clip_method(name, settings)
+        make_clip_method(name, settings, family="videomae")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vidskim.errors import SettingsError
-from vidskim.methods.clips import ClipMethod
+from vidskim.methods.clips import FullClip
 from vidskim.methods.sta import Sta
 from vidskim.models.attention import attend_in_products
 from vidskim.models.cost import published_video_macs
@@ -22,7 +22,7 @@ from vidskim.models.variants import VideoVitConfig, videomae_vit
 from vidskim.models.video_vit import VideoTransformer
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "sta"
-GRID = (8, 14, 14)
+SIZE = (16, 224, 224)
 CONFIG = VideoVitConfig(
     width=24,
     layers=5,
@@ -81,29 +81,29 @@ def test_published_cost(size: str) -> None:
     config = videomae_vit(size)
     for r, wanted in zip((0, 32, 48, 64), PUBLISHED[size], strict=True):
         method = Sta(r=r)
-        counted = published_video_macs(config, patches=1568, tokens=method.tokens(config, GRID))
+        counted = published_video_macs(config, patches=1568, tokens=method.tokens(config, SIZE))
         assert counted / 1e9 == pytest.approx(wanted, abs=0.8)
-        assert method.macs(config, GRID) == pytest.approx(counted, rel=0.002)  # norms out, the choosing in
+        assert method.macs(config, SIZE) == pytest.approx(counted, rel=0.002)  # norms out, the choosing in
 
 
 def test_tokens_of_each_block() -> None:
     config = videomae_vit("B")
-    assert Sta(r=48).tokens(config, GRID) == [1568] + [1184] * 4 + [992] * 4 + [896] * 3
-    assert [stage.layer for stage in Sta(r=1).stages(videomae_vit("L"), GRID)] == [0, 8, 16]
-    assert [stage.layer for stage in Sta(r=1).stages(videomae_vit("H"), GRID)] == [0, 10, 21]
-    assert Sta(r=111).tokens(config, GRID)[-1] == 2 * 7 * (4 * 196 - 7 * 111) / 7
+    assert Sta(r=48).tokens(config, SIZE) == [1568] + [1184] * 4 + [992] * 4 + [896] * 3
+    assert [stage.layer for stage in Sta(r=1).stages(videomae_vit("L"), SIZE)] == [0, 8, 16]
+    assert [stage.layer for stage in Sta(r=1).stages(videomae_vit("H"), SIZE)] == [0, 10, 21]
+    assert Sta(r=111).tokens(config, SIZE)[-1] == 2 * 7 * (4 * 196 - 7 * 111) / 7
     by_slice = Sta(r=(10, 20, 30), groups="slices")
-    assert by_slice.tokens(config, GRID)[::4] == [1568, 1568 - 80, 1568 - 240]
+    assert by_slice.tokens(config, SIZE)[::4] == [1568, 1568 - 80, 1568 - 240]
 
 
 def test_nothing_dropped_is_the_full_classifier(model: VideoTransformer, pixels: Tensor) -> None:
-    full, nothing = ClipMethod().run(model, pixels)
+    full, nothing = FullClip().run(model, pixels)
     pruned, trail = Sta(r=0).run(model, pixels)
     assert torch.equal(pruned, full)
     assert trail == nothing == ()
-    assert Sta(r=0).macs(CONFIG, (4, 3, 3)) == ClipMethod().macs(CONFIG, (4, 3, 3))
+    assert Sta(r=0).macs(CONFIG, (8, 12, 12)) == FullClip().macs(CONFIG, (8, 12, 12))
     odd = pixels[:, :, :6]  # three slices; only pruning asks for a multiple of four
-    assert torch.equal(Sta(r=0).run(model, odd)[0], ClipMethod().run(model, odd)[0])
+    assert torch.equal(Sta(r=0).run(model, odd)[0], FullClip().run(model, odd)[0])
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
 def test_too_much_is_named() -> None:
     config = videomae_vit("B")
     with pytest.raises(SettingsError, match=r"r=112 drops too much: after block 8 a group has 112 tokens"):
-        Sta(r=112).stages(config, GRID)
+        Sta(r=112).stages(config, SIZE)
     with pytest.raises(SettingsError, match=r"after block 0 a group has 9 tokens.*received 9"):
-        Sta(r=(9, 0, 0)).stages(CONFIG, (4, 3, 3))
+        Sta(r=(9, 0, 0)).stages(CONFIG, (8, 12, 12))
 
 
 def test_models_that_cannot_be_pruned_are_refused() -> None:
     with pytest.raises(SettingsError, match="reads its first token"):
-        Sta(r=1).stages(dataclasses.replace(CONFIG, pool="first"), (4, 3, 3))
+        Sta(r=1).stages(dataclasses.replace(CONFIG, pool="first"), (8, 12, 12))
     with pytest.raises(SettingsError, match="this model has 2 blocks"):
-        Sta(r=1).stages(dataclasses.replace(CONFIG, layers=2), (4, 3, 3))
+        Sta(r=1).stages(dataclasses.replace(CONFIG, layers=2), (8, 12, 12))

@@ -113,10 +113,10 @@ def test_it_can_be_trained_after_inference(model: VideoTransformer, pixels: Tens
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 3, 8, 12, 16), r"expected pixels \[b, 3, t, 12, 12\], received \[2, 3, 8, 12, 16\]"),
-        ((2, 8, 3, 12, 12), r"expected pixels \[b, 3, t, 12, 12\]"),
-        ((3, 8, 12, 12), r"expected pixels \[b, 3, t, 12, 12\]"),
-        ((2, 3, 7, 12, 12), "a token spans 2 frames, so t must be a multiple of it; received 7"),
+        ((2, 3, 8, 12, 16), r"clips of 12 x 12 pixels, received 12 x 16"),
+        ((2, 8, 3, 12, 12), r"expected pixels \[b, 3, t, y, x\], received \[2, 8, 3, 12, 12\]"),
+        ((3, 8, 12, 12), r"expected pixels \[b, 3, t, y, x\]"),
+        ((2, 3, 7, 12, 12), "a token spans 2 frames, so a clip has a multiple of that; received 7 frames"),
     ],
 )
 def test_other_clips_are_refused(model: VideoTransformer, shape: tuple[int, ...], message: str) -> None:
@@ -127,7 +127,7 @@ def test_other_clips_are_refused(model: VideoTransformer, shape: tuple[int, ...]
 def test_a_model_of_unknown_side_takes_whole_patches(generator: torch.Generator) -> None:
     model = VideoTransformer(dataclasses.replace(CONFIG, image=None))
     assert model.embed(torch.randn(1, 3, 4, 8, 16, generator=generator)).shape == (1, 16, 24)
-    with pytest.raises(SettingsError, match="y and x multiples of 4"):
+    with pytest.raises(SettingsError, match="sides are multiples of 4 pixels, received 8 x 15"):
         model.embed(torch.zeros(1, 3, 4, 8, 15))
 
 

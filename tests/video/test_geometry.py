@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidskim.errors import SettingsError
-from vidskim.video.geometry import Orientation, centre_box, fit_short_side
+from vidskim.video.geometry import Orientation, box_along, centre_box, fit_short_side
 
 
 def test_the_longer_side_is_rounded_down() -> None:
@@ -57,3 +57,12 @@ def test_signs_follow_a_step_through_the_turn(transpose: bool, flip_y: bool, fli
             moved.append(np.argwhere(turn.apply(frame))[0].sum())
         steps.append(int(moved[1] - moved[0]))
     assert turn.signs == tuple(steps)
+
+
+@pytest.mark.parametrize(("y", "x"), [(224, 331), (331, 224), (224, 224)])
+def test_boxes_along_the_longer_side(y: int, x: int) -> None:
+    room = max(y, x) - 224
+    for along, start in ((0.0, 0), (0.5, int(room / 2)), (1.0, room)):
+        top, left, bottom, right = box_along(y, x, 224, along=along)
+        assert (bottom - top, right - left) == (224, 224)
+        assert (top, left) == ((start, 0) if y >= x else (0, start))

@@ -92,7 +92,7 @@ def check_decoders() -> Iterator[Check]:
 
 def check_round_trip() -> Iterator[Check]:
     """One second of H.264: render, decode, prepare, encode with the bundled model."""
-    from vidskim.pipeline.load import load_model
+    from vidskim.pipeline.load import load_encoder
     from vidskim.synth.draw import draw_script
     from vidskim.synth.render import render_video
     from vidskim.video.read import read_video
@@ -103,7 +103,7 @@ def check_round_trip() -> Iterator[Check]:
         path = Path(folder) / "clip.mp4"
         frames = render_video(draw_script("test", seed=0, number=0), fps=10.0, height=120, width=160)
         write_video(path, islice(frames, 10), 10.0)
-        features = load_model("demo", method="reuse", dtype="float32").encode(read_video(path, fps=10.0))
+        features = load_encoder("demo", method="reuse", dtype="float32").encode(read_video(path, fps=10.0))
     norms = features.vectors.norm(dim=1)
     good = len(features.times_s) == 10 and bool(((norms - 1).abs() < 1e-4).all())
     detail = f"{len(features.times_s)} of 10 frames, {time.perf_counter() - start:.2f} s"

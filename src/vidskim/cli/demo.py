@@ -55,7 +55,7 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
     from vidskim.cli.demo_answers import ground_events, search_events
     from vidskim.cli.demo_page import write_page
     from vidskim.pipeline.index import index
-    from vidskim.pipeline.load import load_model
+    from vidskim.pipeline.load import load_encoder
     from vidskim.store.dataset import Store
     from vidskim.synth.annotate import read_annotations
     from vidskim.synth.library import write_library
@@ -64,7 +64,7 @@ def _demo(out: Path, *, videos: int, quiet: bool) -> Outcome:
     note(f"rendering {videos} videos into {library}")
     rendered = write_library(library, videos=videos, seed=SEED)
     annotations = read_annotations(library)
-    encoder = load_model("demo")
+    encoder = load_encoder("demo")
     files = sorted((library / "videos").iterdir())
     note("indexing them with the bundled model")
     store = Store.open_or_create(

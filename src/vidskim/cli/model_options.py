@@ -43,7 +43,7 @@ Config = Annotated[
 ]
 Fps = Annotated[float, typer.Option(help="Frames per second to sample; 0 for every frame.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16 or float64.")]
 Scaler = Annotated[str, typer.Option(help="pillow (exact) or decoder (faster, nearly equal).")]
 
 
@@ -105,9 +105,9 @@ class ModelChoice:
         Raises:
             SettingsError: the settings file was made for another model.
         """
-        from vidskim.pipeline.load import load_model
+        from vidskim.pipeline.load import load_encoder
 
-        encoder = load_model(
+        encoder = load_encoder(
             self.source,
             method=self.method,
             device=self.device,

@@ -45,10 +45,15 @@ def _prepare(model: str, *, yes: bool) -> Outcome:
             note(f"the copy of {model} in the Hub cache does not load, so it is completed: {error}")
         path, downloaded = _fetch(model, yes=yes)
         facts = _check(path)
+    told = (
+        f"{facts['classes']} classes"
+        if "classes" in facts
+        else f"text tower: {'yes' if facts['text'] else 'no'}"
+    )
     lines = [
         f"{model} is ready: {facts['model']}, {facts['parameters'] / 1e6:.1f} M parameters, {facts['layout']}",
         f"prepared as {facts['preparation']}",
-        f"text tower: {'yes' if facts['text'] else 'no'}; files: {path}",
+        f"{told}; files: {path}",
     ]
     return Outcome({"source": model, "path": str(path), "downloaded_bytes": downloaded, **facts}, lines)
 
@@ -70,16 +75,17 @@ def _fetch(repo_id: str, *, yes: bool) -> tuple[Path, int]:
 
 def _check(path: Path) -> dict[str, Any]:
     """Load the model once, on the CPU."""
+    from vidskim.pipeline.classifier import VideoClassifier
     from vidskim.pipeline.load import load_model
 
-    encoder = load_model(path, device="cpu", dtype="float32")
-    fingerprint = encoder.fingerprint
+    model = load_model(path, device="cpu", dtype="float32")
+    classifies = isinstance(model, VideoClassifier)
     return {
-        "model": fingerprint.model,
+        "model": model.fingerprint.model,
         "layout": "folder" if path.is_dir() else "file",
-        "parameters": sum(parameter.numel() for parameter in encoder.trunk.parameters()),
-        "dimensions": encoder.dim,
-        "preparation": fingerprint.preparation,
-        "weights": fingerprint.weights,
-        "text": encoder.text is not None,
+        "parameters": sum(parameter.numel() for parameter in model.trunk.parameters()),
+        **({"classes": len(model.labels)} if classifies else {"dimensions": model.dim}),
+        "preparation": model.fingerprint.preparation,
+        "weights": model.fingerprint.weights,
+        "text": not classifies and model.text is not None,
     }

@@ -1,6 +1,9 @@
 """What every method of a video classifier shares: clips in, class scores out, and what was dropped on the way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -8,7 +11,7 @@ from vidskim.models.cost import video_macs
 from vidskim.models.variants import VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 
-Grid = tuple[int, int, int]  # tokens along time, height and width
+Size = tuple[int, int, int]  # along time, height and width
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,14 @@ class Pruned:
     scores: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class ClipMethod:
-    """Base of the clip methods, and the full classifier. A method is its settings: it holds no state between calls."""
+class ClipMethod(Protocol):
+    """What a video classifier's method does, for one kind of trunk. It holds no state between calls."""
 
-    name = "full"
+    @property
+    def name(self) -> str:
+        """As in `load_model`."""
 
-    def run(self, trunk: VideoTransformer, pixels: Tensor) -> tuple[Tensor, tuple[Pruned, ...]]:
+    def run(self, trunk: Any, pixels: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
         """Class scores of clips.
 
         Args:
@@ -49,9 +53,28 @@ class ClipMethod:
         Raises:
             SettingsError: clips the model cannot read, or the settings do not suit them.
         """
+
+    def macs(self, config: Any, size: Size, trail: Sequence[Any] = ()) -> int:
+        """Multiply-accumulates of one clip.
+
+        Args:
+            config: the trunk's.
+            size: frames, rows and columns of pixels.
+            trail: what `run` returned, where the cost depends on the clip.
+        """
+
+
+@dataclass(frozen=True)
+class FullClip:
+    """Every token through the whole classifier."""
+
+    name = "full"
+
+    def run(self, trunk: VideoTransformer, pixels: Tensor) -> tuple[Tensor, tuple[Pruned, ...]]:
+        """As `ClipMethod.run`; nothing is dropped."""
         return trunk(trunk.embed(pixels)), ()
 
-    def macs(self, config: VideoVitConfig, grid: Grid) -> int:
-        """Multiply-accumulates of one clip of these tokens."""
-        t, y, x = grid
-        return video_macs(config, patches=t * y * x, tokens=[t * y * x] * config.layers)
+    def macs(self, config: VideoVitConfig, size: Size, trail: Sequence[Pruned] = ()) -> int:
+        """As `ClipMethod.macs`."""
+        patches = prod(config.grid(*size))
+        return video_macs(config, patches=patches, tokens=[patches] * config.layers)

@@ -6,13 +6,14 @@ algorithm and the authors' code differ, the code is the default, for its figures
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError, unknown_name
-from vidskim.methods.clips import ClipMethod, Grid, Pruned
+from vidskim.methods.clips import Pruned, Size
 from vidskim.models.cost import video_macs
 from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VideoVitConfig
@@ -73,7 +74,7 @@ class Pruning(Reduction):
 
 
 @dataclass(frozen=True)
-class Sta(ClipMethod):
+class Sta:
     """Drops `r` tokens of each group of time after the first block, a third and two thirds of the blocks.
 
     Args:
@@ -102,8 +103,8 @@ class Sta(ClipMethod):
                 f"received {self.r}"
             )
 
-    def stages(self, config: VideoVitConfig, grid: Grid) -> list[Stage]:
-        """Where how many tokens are dropped.
+    def stages(self, config: VideoVitConfig, size: Size) -> list[Stage]:
+        """Where how many tokens are dropped of clips of so many frames, rows and columns of pixels.
 
         Raises:
             SettingsError: the clip or the model does not suit the settings.
@@ -111,7 +112,8 @@ class Sta(ClipMethod):
         each = self._each
         if not any(each):
             return []
-        slices, tokens = grid[0], grid[0] * grid[1] * grid[2]
+        grid = config.grid(*size)
+        slices, tokens = grid[0], prod(grid)
         self._check(config, slices)
         stages = []
         for number, r in enumerate(each):
@@ -130,20 +132,23 @@ class Sta(ClipMethod):
 
     def run(self, trunk: VideoTransformer, pixels: Tensor) -> tuple[Tensor, tuple[Pruned, ...]]:
         """As `ClipMethod.run`."""
-        pruning = Pruning(self.stages(trunk.config, trunk.grid(pixels)), from_kept=self.anchor == "kept")
-        return trunk(trunk.embed(pixels), pruning), tuple(pruning.trail)
+        x = trunk.embed(pixels)
+        frames, rows, columns = pixels.shape[2:]
+        stages = self.stages(trunk.config, (frames, rows, columns))
+        pruning = Pruning(stages, from_kept=self.anchor == "kept")
+        return trunk(x, pruning), tuple(pruning.trail)
 
-    def tokens(self, config: VideoVitConfig, grid: Grid) -> list[int]:
-        """How many tokens enter each block."""
-        dropped = {stage.layer: stage.groups * stage.r for stage in self.stages(config, grid)}
-        left = grid[0] * grid[1] * grid[2]
+    def tokens(self, config: VideoVitConfig, size: Size) -> list[int]:
+        """How many tokens of a clip enter each block."""
+        dropped = {stage.layer: stage.groups * stage.r for stage in self.stages(config, size)}
+        left = prod(config.grid(*size))
         return [
             left - sum(count for at, count in dropped.items() if at < layer) for layer in range(config.layers)
         ]
 
-    def macs(self, config: VideoVitConfig, grid: Grid) -> int:
-        """Multiply-accumulates of one clip, the choosing included."""
-        tokens = self.tokens(config, grid)
+    def macs(self, config: VideoVitConfig, size: Size, trail: Sequence[Pruned] = ()) -> int:
+        """As `ClipMethod.macs`, the choosing included; the same for every clip."""
+        tokens = self.tokens(config, size)
         choosing = sum(
             propagation_macs(
                 tokens[stage.layer] // stage.groups,
@@ -152,9 +157,9 @@ class Sta(ClipMethod):
                 channels=config.width // config.heads,
                 from_kept=self.anchor == "kept",
             )
-            for stage in self.stages(config, grid)
+            for stage in self.stages(config, size)
         )
-        return video_macs(config, patches=grid[0] * grid[1] * grid[2], tokens=tokens) + choosing
+        return video_macs(config, patches=tokens[0], tokens=tokens) + choosing
 
     @property
     def _each(self) -> Sequence[int]:

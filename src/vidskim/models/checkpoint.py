@@ -79,7 +79,11 @@ class Checkpoint:
 
 
 def read_checkpoint(
-    path: Path, *, config: Mapping[str, object] | None = None, image_size: int | None = None
+    path: Path,
+    *,
+    config: Mapping[str, object] | None = None,
+    image_size: int | None = None,
+    state: dict[str, Tensor] | None = None,
 ) -> Checkpoint:
     """Read a checkpoint of any layout this version knows.
 
@@ -91,6 +95,7 @@ def read_checkpoint(
         config: what the files do not say; wins over them. Keys: heads, text_heads, activation, eps (both towers),
             image_size, resize, mean, std.
         image_size: side of the images in pixels; the position table is interpolated. Default: the preparation's size.
+        state: what `read_weights(path)` gave, if it was called already.
 
     Raises:
         CheckpointError: the files are missing, damaged, of no known layout, or keys do not fit.
@@ -99,7 +104,8 @@ def read_checkpoint(
     path = Path(path)
     settings = check_config({**(config or {}), **({} if image_size is None else {"image_size": image_size})})
     stated = read_stated(path) if path.is_dir() else Stated()
-    layout, state = _find_layout(read_weights(path), stated.model_type, path)
+    stored = read_weights(path) if state is None else state
+    layout, state = _find_layout(stored, stated.model_type, path)
     folder = path if path.is_dir() else None
     if folder is None and layout in MODEL_TYPES.values():  # a file taken from inside a Hugging Face folder
         folder, stated = path.parent, read_stated(path.parent)
@@ -115,12 +121,7 @@ def read_checkpoint(
             error = SettingsError if "image_size" in settings else CheckpointError
             raise error(f"image size {preparation.size} is not a multiple of the patch side {vision.patch}")
         vision = replace(vision, image=preparation.size)
-        vision_state["positions"] = resize_positions(
-            vision_state["positions"],
-            prefix=1,
-            grid=vision.grid,
-            antialias=vision.registers > 0,  # as DINOv2 with registers was trained and transformers has it
-        )
+        _resize(vision_state, vision)
     scale = state.get("logit_scale")
     path_dir = path if path.is_dir() else path.parent
     return Checkpoint(
@@ -225,6 +226,16 @@ def _translate(
     if str(problems):
         raise CheckpointError(f"{path}: not a {layout.name} checkpoint as described: {problems}")
     return vision_state, None if text is None else text_state
+
+
+def _resize(state: dict[str, Tensor], vision: VitConfig) -> None:
+    """Make the position table one for the images of this configuration."""
+    state["positions"] = resize_positions(
+        state["positions"],
+        prefix=1,
+        grid=vision.grid,
+        antialias=vision.registers > 0,  # as DINOv2 with registers was trained and transformers has it
+    )
 
 
 def _residual_state(state: dict[str, Tensor], path: Path) -> dict[str, Tensor] | None:

@@ -147,6 +147,22 @@ class VideoVitConfig:
         if self.frames % self.tubelet:
             raise SettingsError(f"{self.frames} frames are not a multiple of the tubelet's {self.tubelet}")
 
+    def grid(self, t: int, y: int, x: int) -> tuple[int, int, int]:
+        """Tokens along time, height and width of a clip of t frames, y by x pixels.
+
+        Raises:
+            SettingsError: the model cannot read such clips.
+        """
+        side, p = self.image, self.patch
+        if (side and (y, x) != (side, side)) or y % p or x % p:
+            sides = f"of {side} x {side} pixels" if side else f"whose sides are multiples of {p} pixels"
+            raise SettingsError(f"this model reads clips {sides}, received {y} x {x}")
+        if t % self.tubelet:
+            raise SettingsError(
+                f"a token spans {self.tubelet} frames, so a clip has a multiple of that; received {t} frames"
+            )
+        return t // self.tubelet, y // p, x // p
+
 
 Config = TypeVar("Config", VitConfig, TextConfig)
 

@@ -39,30 +39,6 @@ class VideoTransformer(nn.Module):
         """The weights' type; activations have the same."""
         return self.patch.weight.dtype
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.patch.weight.device
-
-    def grid(self, pixels: Tensor) -> tuple[int, int, int]:
-        """Tokens of clips [b, 3, t, y, x] along time, height and width.
-
-        Raises:
-            SettingsError: clips the model cannot read.
-        """
-        tubelet, p, side = self.config.tubelet, self.config.patch, self.config.image
-        wanted = f"[b, 3, t, {side}, {side}]" if side else f"[b, 3, t, y, x], y and x multiples of {p}"
-        if pixels.dim() != 5 or pixels.shape[1] != 3 or min(pixels.shape) < 1:
-            raise SettingsError(f"expected pixels {wanted}, received {list(pixels.shape)}")
-        t, y, x = pixels.shape[2:]
-        if (side and (y, x) != (side, side)) or y % p or x % p:
-            raise SettingsError(f"expected pixels {wanted}, received {list(pixels.shape)}")
-        if t % tubelet:
-            raise SettingsError(
-                f"a token spans {tubelet} frames, so t must be a multiple of it; received {t}"
-            )
-        return t // tubelet, y // p, x // p
-
     def embed(self, pixels: Tensor) -> Tensor:
         """Tokens with their positions, time first, then row by row.
 
@@ -75,15 +51,18 @@ class VideoTransformer(nn.Module):
         Raises:
             SettingsError: clips the model cannot read.
         """
-        gt, gy, gx = self.grid(pixels)
+        if pixels.dim() != 5 or pixels.shape[1] != 3 or not pixels.numel():
+            raise SettingsError(f"expected pixels [b, 3, t, y, x], received {list(pixels.shape)}")
+        t, y, x = pixels.shape[2:]
+        gt, gy, gx = self.config.grid(t, y, x)
         b, tubelet, p = len(pixels), self.config.tubelet, self.config.patch
         tubes = pixels.to(self.dtype).reshape(b, 3, gt, tubelet, gy, p, gx, p)
         flat = tubes.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(
             b, gt * gy * gx, -1
         )  # b (gt gy gx) (3 tubelet p p)
         positions = sinusoids(gt * gy * gx, self.config.width).to(flat)
-        x: Tensor = self.patch(flat)
-        return x + positions
+        tokens: Tensor = self.patch(flat)
+        return tokens + positions
 
     def forward(self, x: Tensor, reduction: Reduction | None = None) -> Tensor:
         """Blocks, pooling and head.

@@ -1,26 +1,31 @@
-"""load_model: from a name, folder or file to a VideoEncoder."""
+"""load_model: from a name, folder or file to a VideoEncoder or a VideoClassifier."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.baseline import Full
+from vidskim.methods.clip_registry import refuse_clip_method
 from vidskim.models.checkpoint import Checkpoint, read_checkpoint
+from vidskim.models.layouts.measure import reads_video
 from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.models.tokenizer import Tokenizer
+from vidskim.models.weights import read_weights
+from vidskim.pipeline.classifier import load_classifier
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
 from vidskim.pipeline.text import TextEncoder
 from vidskim.pipeline.towers import load_between, text_tower, vision_tower
 
 NOTES_FILE = "vidskim.json"  # beside the weights: {"min_score": ...}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
 
 
 def load_model(
@@ -37,14 +42,16 @@ def load_model(
     student: str | PathLike[str] | None = None,
     student_config: Mapping[str, object] | None = None,
     **settings: object,
-) -> VideoEncoder:
-    """Load a model with a frame method.
+) -> Any:
+    """Load a model with a method. What the checkpoint holds decides what it becomes.
 
     Args:
         source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
-        method: "full", "copy", "interpolate", "merge", "residual" or "reuse".
+        method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse"; of a video classifier
+            "full" or "sta".
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
-        dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16".
+        dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16",
+            "float64".
         config: what a bare state dict cannot tell, such as {"heads": 4, "activation": "quick_gelu", "eps": 1e-5}.
         tokenizer: tokenizer files, where the checkpoint has none of its own.
         image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
@@ -53,10 +60,11 @@ def load_model(
             own, or the one in its folder; with `student`, the student's.
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
-        **settings: of the method: interleave, keep or threshold, select, anchors, r, resolution, token, seed.
+        **settings: of the method: interleave, keep or threshold, select, anchors, r, resolution, token, seed; of "sta"
+            r, groups, direction, anchor.
 
     Returns:
-        A `VideoEncoder`.
+        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2 checkpoints, a `VideoClassifier` of VideoMAE's.
 
     Raises:
         SettingsError: an unknown method or setting, or a value out of range.
@@ -64,25 +72,37 @@ def load_model(
     """
     place = _place(device, dtype)
     path = resolve(source)
-    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
-    preparation = replace(checkpoint.preparation, scaler=scaler)
-    own = student_config or config
-    pupil, residual = load_between(
-        checkpoint, path, student=student, config=own, tokenizer=residual_tokenizer, place=place
-    )
-    name, weights = checkpoint.description, checkpoint.weights_hash
-    full = VideoEncoder(
-        vision_tower(checkpoint, *place),
-        Full(),
-        preparation=preparation,
-        fingerprint=Fingerprint(name, weights, preparation.to_dict(), Full.name),
-        text=text_tower(checkpoint, *place),
-        tokenizer=_tokenizer(checkpoint, tokenizer),
-        residual_tokenizer=residual,
-        student=pupil,
-        min_score=_min_score(path),
-    )
+    state = read_weights(path)
+    reading: dict[str, Any] = {"state": state, "config": config, "image_size": image_size}
+    parts: dict[str, Any] = {
+        "residual_tokenizer": residual_tokenizer,
+        "student": student,
+        "student_config": student_config,
+    }
+    if reads_video(state):
+        _refuse_parts(tokenizer=tokenizer, **parts)
+        classifier = load_classifier(path, place=place, scaler=scaler, **reading)
+        return classifier.with_method(method, **settings)
+    refuse_clip_method(method)
+    checkpoint = read_checkpoint(path, **reading)
+    full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, config=config, **parts)
     return full.with_method(method, **settings)  # type: ignore[arg-type]  # no setting is called tokenizer
+
+
+def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
+    """`load_model` for frame models only.
+
+    Raises:
+        SettingsError: as `load_model`.
+        CheckpointError: as `load_model`, or the checkpoint is a video classifier.
+    """
+    model = load_model(source, **options)
+    if not isinstance(model, VideoEncoder):
+        raise CheckpointError(
+            f"{source} is a video classifier, which has no frame features; vidskim.load_model(...).classify(clip) "
+            "gives its labels"
+        )
+    return model
 
 
 def load_text_encoder(
@@ -111,6 +131,43 @@ def load_text_encoder(
         weights=checkpoint.weights_hash,
         min_score=_min_score(path),
     )
+
+
+def _encoder(
+    checkpoint: Checkpoint,
+    path: Path,
+    place: tuple[torch.device, torch.dtype],
+    *,
+    scaler: str,
+    tokenizer: str | PathLike[str] | None,
+    config: Mapping[str, object] | None,
+    residual_tokenizer: str | PathLike[str] | None,
+    student: str | PathLike[str] | None,
+    student_config: Mapping[str, object] | None,
+) -> VideoEncoder:
+    """The full encoder; arguments as in `load_model`."""
+    preparation = replace(checkpoint.preparation, scaler=scaler)
+    own = student_config or config
+    pupil, residual = load_between(
+        checkpoint, path, student=student, config=own, tokenizer=residual_tokenizer, place=place
+    )
+    name, weights = checkpoint.description, checkpoint.weights_hash
+    return VideoEncoder(
+        vision_tower(checkpoint, *place),
+        Full(),
+        preparation=preparation,
+        fingerprint=Fingerprint(name, weights, preparation.to_dict(), Full.name),
+        text=text_tower(checkpoint, *place),
+        tokenizer=_tokenizer(checkpoint, tokenizer),
+        residual_tokenizer=residual,
+        student=pupil,
+        min_score=_min_score(path),
+    )
+
+
+def _refuse_parts(**options: object) -> None:
+    if given := [name for name, value in options.items() if value is not None]:
+        raise SettingsError(f"{', '.join(given)} is for frame models, and this is a video classifier")
 
 
 def _place(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.device, torch.dtype]:
@@ -147,7 +204,8 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
     if name not in DTYPES:
         raise unknown_name("dtype", name, ("auto", *DTYPES))
-    return DTYPES[name]
+    dtype: torch.dtype = DTYPES[name]
+    return dtype
 
 
 def _min_score(path: Path) -> float | None:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from vidskim.errors import CheckpointError, FingerprintError, SettingsError
 from vidskim.pipeline.encoder import VideoEncoder
-from vidskim.pipeline.load import load_model, load_text_encoder
+from vidskim.pipeline.load import load_encoder, load_text_encoder
 from vidskim.pipeline.text import TextEncoder
 from vidskim.store.reader import Reader
 
@@ -39,7 +39,7 @@ def load_encoder_of(
 ) -> VideoEncoder:
     """The encoder whose vectors compare with a store's; arguments and errors as in `load_text_of`."""
     settings = {name: value for name, value in store.about.origin.items() if name != "source"}
-    encoder = _load(store, source, lambda place: load_model(place, device=device, dtype=dtype, **settings))
+    encoder = _load(store, source, lambda place: load_encoder(place, device=device, dtype=dtype, **settings))
     if encoder.fingerprint.digest != store.about.fingerprint.digest:
         differences = store.about.fingerprint.differences(encoder.fingerprint)
         raise _other_model(store, source, "; ".join(differences))

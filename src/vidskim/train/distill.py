@@ -18,7 +18,7 @@ from vidskim.methods.residual import TOKENIZER_FILE, save_tokenizer
 from vidskim.models.checkpoint import build_vision, read_checkpoint
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
-from vidskim.pipeline.load import load_model
+from vidskim.pipeline.load import load_encoder
 from vidskim.pipeline.progress import Progress
 from vidskim.train.distributed import Ranks, gather_rows, joined
 from vidskim.train.footage import FootageGroups, open_footage
@@ -171,7 +171,7 @@ def train_distill(
         TrainingError: not one video could be read.
     """
     with joined(loop.device) as ranks:
-        encoder = load_model(what.model, config=what.config, device=ranks.device, dtype=loop.precision)
+        encoder = load_encoder(what.model, config=what.config, device=ranks.device, dtype=loop.precision)
         with ranks.first_goes_first():  # it fills the cache for all
             task, held_out = make_task(
                 what,

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from vidskim.errors import SettingsError, VideoTooLargeError, unknown_name
-from vidskim.video.geometry import centre_box, fit_short_side
+from vidskim.video.geometry import box_along, centre_box, fit_short_side
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -87,13 +87,16 @@ def resized_size(y: int, x: int, preparation: Preparation) -> tuple[int, int]:
     return fit_short_side(y, x, preparation.resize)
 
 
-def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> torch.Tensor:
+def prepare_frames(
+    frames: npt.NDArray[np.uint8], preparation: Preparation, *, along: float | None = None
+) -> torch.Tensor:
     """Model input from RGB frames.
 
     Frames that already have the resized size, as `read_video(short_side=...)` gives them, are only cropped.
 
     Args:
         frames: uint8 [t, y, x, 3].
+        along: where the crop lies along the longer side, 0 at its start, 1 at its end; None for the centre.
 
     Returns:
         float32 [t, 3, size, size], normalised.
@@ -104,10 +107,12 @@ def prepare_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> t
 
     Source: the preparation published with CLIP (resize, centre crop, scale to 0..1, normalise).
     """
-    return normalise(crop_frames(frames, preparation), preparation)
+    return normalise(crop_frames(frames, preparation, along=along), preparation)
 
 
-def crop_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> npt.NDArray[np.uint8]:
+def crop_frames(
+    frames: npt.NDArray[np.uint8], preparation: Preparation, *, along: float | None = None
+) -> npt.NDArray[np.uint8]:
     """The first half of `prepare_frames`: resized and cropped, uint8 [t, size, size, 3]; the same errors."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         received = f"{frames.dtype} {list(frames.shape)}"
@@ -118,7 +123,7 @@ def crop_frames(frames: npt.NDArray[np.uint8], preparation: Preparation) -> npt.
     cropped = np.empty((t, preparation.size, preparation.size, 3), np.uint8)
 
     def fill(number: int) -> None:
-        cropped[number] = _cropped(frames[number], size, preparation)
+        cropped[number] = _cropped(frames[number], size, preparation, along)
 
     # Pillow lets other threads run. PyTorch's number of threads says how many the caller allows.
     with ThreadPoolExecutor(min(MOST_THREADS, torch.get_num_threads())) as pool:
@@ -134,9 +139,13 @@ def normalise(cropped: npt.NDArray[np.uint8], preparation: Preparation) -> torch
 
 
 def _cropped(
-    frame: npt.NDArray[np.uint8], size: tuple[int, int], preparation: Preparation
+    frame: npt.NDArray[np.uint8], size: tuple[int, int], preparation: Preparation, along: float | None
 ) -> npt.NDArray[np.uint8]:
-    top, left, bottom, right = centre_box(*size, preparation.size)
+    top, left, bottom, right = (
+        centre_box(*size, preparation.size)
+        if along is None
+        else box_along(*size, preparation.size, along=along)
+    )
     if frame.shape[:2] == size:
         return frame[top:bottom, left:right]
     image = Image.fromarray(np.ascontiguousarray(frame))

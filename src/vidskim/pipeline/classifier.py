@@ -1,0 +1,234 @@
+"""VideoClassifier: clips in, labels with probabilities out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from vidskim.errors import SettingsError
+from vidskim.fingerprint import Fingerprint
+from vidskim.methods.clip_registry import clip_method_settings, make_clip_method
+from vidskim.methods.clips import ClipMethod, FullClip
+from vidskim.models.linear import pack_linears
+from vidskim.models.recognition import build_video, read_video_checkpoint
+from vidskim.models.video_vit import VideoTransformer
+from vidskim.video.clip import Clip
+from vidskim.video.prepare import Preparation, prepare_frames
+from vidskim.video.views import Views, find_views
+
+# Views that go through the trunk together. On a CPU more gains nothing and takes memory.
+CPU_VIEWS, GPU_VIEWS = 1, 15
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a video shows, the likeliest first. A row of (label, probability).
+
+    Args:
+        labels: names of the classes.
+        probabilities: of each, in falling order; over all classes they add up to 1.
+        views: parts of the video they are a mean of.
+        macs: multiply-accumulates the trunk spent on them.
+        fingerprint: of the classifier.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    views: int
+    macs: int
+    fingerprint: Fingerprint
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, place: int) -> tuple[str, float]:
+        return self.labels[place], self.probabilities[place]
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self.labels, self.probabilities, strict=True)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{label!r} {probability:.3f}" for label, probability in self)
+        return f"Classification({rows}; {self.views} views, {self.macs / 1e9:.1f} GMAC)"
+
+
+class VideoClassifier:
+    """A video transformer with its head, a clip method and the names of the classes.
+
+    Made by `load_model`. It keeps no state between calls.
+    """
+
+    def __init__(
+        self,
+        trunk: VideoTransformer,
+        method: ClipMethod,
+        *,
+        family: str,
+        preparation: Preparation,
+        fingerprint: Fingerprint,
+        labels: Sequence[str] | None = None,
+        frames: int = 16,
+    ) -> None:
+        self.trunk, self.method = trunk, method
+        self.family, self.frames = family, frames  # kind of trunk; frames of a clip
+        self.preparation, self.fingerprint = preparation, fingerprint
+        classes = trunk.head.out_features
+        self.labels = tuple(labels) if labels is not None else tuple(map(str, range(classes)))
+
+    def __repr__(self) -> str:
+        config = ", ".join(f"{name}={value!r}" for name, value in self.fingerprint.settings.items())
+        classes = f"{len(self.labels)} classes"
+        return (
+            f"VideoClassifier({self.fingerprint.model}, {classes}, {self.method.name}({config}), {self.dtype}, "
+            f"{self.device})"
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.trunk.norm.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' type."""
+        return self.trunk.dtype
+
+    def with_method(self, name: str, **settings: object) -> "VideoClassifier":
+        """The same weights behind another method.
+
+        Args:
+            name: as `load_model`'s method.
+            **settings: of the method.
+
+        Raises:
+            SettingsError: an unknown method or setting, or a value out of range.
+        """
+        method = make_clip_method(name, settings, family=self.family)
+        return VideoClassifier(
+            self.trunk,
+            method,
+            family=self.family,
+            preparation=self.preparation,
+            fingerprint=replace(self.fingerprint, method=name, settings=clip_method_settings(method)),
+            labels=self.labels,
+            frames=self.frames,
+        )
+
+    @overload
+    def logits(self, pixels: Tensor, *, trace: Literal[False] = False) -> Tensor: ...
+    @overload
+    def logits(self, pixels: Tensor, *, trace: Literal[True]) -> tuple[Tensor, tuple[Any, ...]]: ...
+    def logits(self, pixels: Tensor, *, trace: bool = False) -> Tensor | tuple[Tensor, tuple[Any, ...]]:
+        """Class scores of prepared clips.
+
+        Args:
+            pixels: normalised clips [b, 3, t, y, x]; all go through at once.
+            trace: also return what was dropped.
+
+        Returns:
+            Logits [b, classes], float32 or wider, on the model's device; with `trace` also one record for each place
+            where tokens were dropped, `Pruned` for VideoMAE.
+
+        Raises:
+            SettingsError: clips the model cannot read, or that do not suit the method.
+        """
+        logits, trail = self._run(torch.as_tensor(pixels))
+        return (logits, trail) if trace else logits
+
+    def classify(self, clip: Clip, *, top: int = 5, views: str | Views = "one") -> Classification:
+        """What a clip shows.
+
+        Args:
+            clip: frames uint8 [t, y, x, 3]; with dense views at the video's own frame rate, as in training.
+            top: labels to return, 1 or more.
+            views: parts to look at: "one", "k400" (15 views, as published for Kinetics), "ssv2" (6 views, for
+                Something-Something), or `Views(...)`.
+
+        Returns:
+            The `top` likeliest labels; probabilities are a mean over the views.
+
+        Raises:
+            SettingsError: not a clip, an unknown name of views, or the method does not suit the model's clips.
+        """
+        if not isinstance(clip, Clip):
+            raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
+        if top < 1:
+            raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
+        views = find_views(views)
+        at_once = CPU_VIEWS if self.device.type == "cpu" else GPU_VIEWS
+        parts, macs = [], 0
+        prepared = self._views(clip, views)
+        while batch := list(islice(prepared, at_once)):
+            pixels = torch.stack(batch)
+            logits, trail = self._run(pixels)
+            parts.append(logits.softmax(dim=1))
+            frames, rows, columns = pixels.shape[2:]
+            macs += len(pixels) * self.method.macs(self.trunk.config, (frames, rows, columns), trail)
+        mean = torch.cat(parts).mean(dim=0)
+        best = mean.topk(min(top, len(mean)))
+        return Classification(
+            tuple(self.labels[number] for number in best.indices.tolist()),
+            tuple(best.values.tolist()),
+            len(views),
+            macs,
+            self.fingerprint,
+        )
+
+    def _views(self, clip: Clip, views: Views) -> Iterator[Tensor]:
+        """Prepared clips [3, t, y, x], crop after crop of each row of frames."""
+        for row in views.rows(len(clip), self.frames):
+            for along in views.places:
+                yield prepare_frames(clip.frames[row], self.preparation, along=along).transpose(0, 1)
+
+    def _run(self, pixels: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
+        if not pixels.is_floating_point():
+            raise SettingsError(f"pixels must be normalised floats, received {pixels.dtype}")
+        with torch.inference_mode():
+            logits, trail = self.method.run(self.trunk, pixels.to(self.device))
+            return logits.to(torch.promote_types(logits.dtype, torch.float32)), trail
+
+
+def load_classifier(
+    path: Path,
+    *,
+    state: dict[str, Tensor],
+    place: tuple[torch.device, torch.dtype],
+    config: Mapping[str, object] | None,
+    image_size: int | None,
+    scaler: str,
+) -> VideoClassifier:
+    """A video classifier without a method.
+
+    Args:
+        path: where it was read.
+        state: what `read_weights(path)` gave.
+        place: device and type of the weights.
+        config: what the files do not say, as in `load_model`.
+        image_size: side of the images, where the files do not say it.
+        scaler: what resizes video frames.
+
+    Raises:
+        CheckpointError: of no known layout, or keys do not fit.
+        SettingsError: unknown or invalid `config`.
+    """
+    checkpoint = read_video_checkpoint(path, config=config, image_size=image_size, state=state)
+    preparation = replace(checkpoint.preparation, scaler=scaler)
+    device, dtype = place
+    trunk = build_video(checkpoint, dtype=dtype).to(device)
+    pack_linears(trunk)
+    full = FullClip()
+    return VideoClassifier(
+        trunk,
+        full,
+        family="videomae",
+        preparation=preparation,
+        fingerprint=Fingerprint(
+            checkpoint.description, checkpoint.weights_hash, preparation.to_dict(), full.name
+        ),
+        labels=checkpoint.labels,
+        frames=checkpoint.config.frames,
+    )

@@ -1,0 +1,99 @@
+"""Which parts of a video a classifier looks at, as its published evaluation has it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vidskim.errors import SettingsError, unknown_name
+
+Rows = npt.NDArray[np.int64]
+SAMPLING = ("dense", "segments")
+
+
+@dataclass(frozen=True)
+class Views:
+    """Clips of a video times crops of its frames; their probabilities are averaged.
+
+    Args:
+        sampling: "dense": each clip is a run of every `stride`-th frame (Kinetics); "segments": frames spread evenly
+            over the whole video (Something-Something).
+        clips: "dense": runs, from the first to the last, one lies in the middle; "segments": 1 or 2.
+        crops: squares along the longer side, from its start to its end; one lies in the centre.
+        stride: frames from one to the next, for "dense".
+    """
+
+    sampling: Literal["dense", "segments"] = "dense"
+    clips: int = 1
+    crops: int = 1
+    stride: int = 4
+
+    def __post_init__(self) -> None:
+        if self.sampling not in SAMPLING:
+            raise unknown_name("sampling", self.sampling, SAMPLING)
+        for name in ("clips", "crops", "stride"):
+            if (value := getattr(self, name)) < 1:
+                raise SettingsError(f"{name} must be 1 or more, received {value}")
+        if self.sampling == "segments" and self.clips > 2:
+            raise SettingsError(f'sampling="segments" gives 1 or 2 clips, received {self.clips}')
+
+    def __len__(self) -> int:
+        return self.clips * self.crops
+
+    @property
+    def places(self) -> list[float | None]:
+        """Where the crops lie along the longer side, 0 to 1; None is the exact centre."""
+        return [None] if self.crops == 1 else [j / (self.crops - 1) for j in range(self.crops)]
+
+    def rows(self, frames: int, length: int) -> Rows:
+        """Frame numbers of each clip.
+
+        Args:
+            frames: how many the video has.
+            length: how many a clip has; where the video has fewer, frames come more than once.
+
+        Returns:
+            int64 [clips, length].
+
+        Source: VideoMAE's evaluation on Kinetics-400 and on Something-Something v2.
+        """
+        return self._dense(frames, length) if self.sampling == "dense" else self._segments(frames, length)
+
+    def _dense(self, frames: int, length: int) -> Rows:
+        taken = np.arange(0, frames, self.stride)
+        taken = np.append(taken, np.repeat(taken[-1:], max(0, length - len(taken))))
+        room = len(taken) - length
+        starts = (
+            [room // 2] if self.clips == 1 else [int(i * room / (self.clips - 1)) for i in range(self.clips)]
+        )
+        return np.stack([taken[start : start + length] for start in starts])
+
+    def _segments(self, frames: int, length: int) -> Rows:
+        tick, segments = frames / length, np.arange(length)
+        middles = (tick / 2 + tick * segments).astype(np.int64)
+        if self.clips == 1:
+            return middles[None]
+        both = np.sort(np.concatenate([(tick * segments).astype(np.int64), middles]))
+        return np.stack([both[::2], both[1::2]])
+
+
+# As published: "k400" for Kinetics, "ssv2" for Something-Something v2; "one" is the cheapest.
+VIEWS = {
+    "one": Views(),
+    "k400": Views("dense", clips=5, crops=3),
+    "ssv2": Views("segments", clips=2, crops=3),
+}
+
+
+def find_views(views: str | Views) -> Views:
+    """Views by name, or as they are.
+
+    Raises:
+        SettingsError: no such name.
+    """
+    if isinstance(views, Views):
+        return views
+    if views not in VIEWS:
+        raise unknown_name("views", str(views), VIEWS)
+    return VIEWS[views]
