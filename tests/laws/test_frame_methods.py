@@ -141,12 +141,16 @@ def test_a_carried_frame_is_not_encoded_again(
 def test_fused_and_plain_attention_agree() -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(5, 2, n, 16, generator=generator) for n in (7, 9, 9))
-    plain = attention.attend_in_products(q, k, v)
+    plain, _ = attention.attend_in_products(q, k, v)
     torch.testing.assert_close(plain, attention.attend(q, k, v), atol=1e-6, rtol=0)
     sizes = torch.rand(5, 1, 1, 9, generator=generator)
     logits = q @ k.transpose(2, 3) / 4 + sizes.log()
-    expected = logits.softmax(dim=-1) @ v
-    torch.testing.assert_close(attention.attend(q, k, v, bias=sizes.log()), expected, atol=1e-6, rtol=0)
+    shares = logits.softmax(dim=-1)
+    torch.testing.assert_close(attention.attend(q, k, v, bias=sizes.log()), shares @ v, atol=1e-6, rtol=0)
+    for show in (attention.attend_and_show, attention.attend_in_products):
+        out, first = show(q, k, v, bias=sizes.log())
+        torch.testing.assert_close(out, shares @ v, atol=1e-6, rtol=0)
+        torch.testing.assert_close(first, shares[:, :, 0], atol=1e-6, rtol=0)
 
 
 def test_bfloat16_takes_the_plain_path_and_stays_close(monkeypatch: pytest.MonkeyPatch) -> None:

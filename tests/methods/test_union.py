@@ -1,11 +1,12 @@
 """Attention over recomputed tokens and I-frames: against one written out, and what the context keeps."""
 
+import pytest
 import torch
 from tests.methods.conftest import CONFIG, segment
 
 from vidskim.methods.condense import NOTHING, STRONG, Schedule
 from vidskim.methods.context import Context, Record
-from vidskim.methods.union import Union
+from vidskim.methods.union import Union, runs_of
 from vidskim.models.cost import condensed_widths
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer
@@ -21,6 +22,8 @@ def recorded(trunk: VisionTransformer, schedule: Schedule, frames: int = 3) -> C
 
 def test_recording_changes_nothing_and_keeps_keys_values_and_importance(trunk: VisionTransformer) -> None:
     context = Context(CONFIG, [17] * 3, frames=5, like=trunk.class_token)
+    for kv in context.layers:
+        kv.zero_()
     x = trunk.embed(segment(2).pixels)
     record = Record(context, torch.tensor([1, 3]), NOTHING, config=CONFIG)
     torch.testing.assert_close(trunk(x, record), trunk(x, Reduction()), atol=1e-6, rtol=0)
@@ -67,3 +70,25 @@ def test_union_is_attention_over_every_patch_once(trunk: VisionTransformer) -> N
             attention = (q[frame] @ all_keys.mT / 4).exp() * weight
             expected = attention / attention.sum(dim=-1, keepdim=True) @ all_values
             torch.testing.assert_close(got[frame], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_reading_in_place_equals_gathering(trunk: VisionTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    context = recorded(trunk, STRONG, frames=4)
+    sides = [torch.tensor([0, 0, 1, 2, 2, 0]), torch.tensor([1, 1, 2, 3, 3, 2])]
+    weights = [torch.rand(6, 17, generator=generator) * 0.5 for _ in sides]
+    for weight in weights:
+        weight[:, :6] = 0  # recomputed
+    q, k, v = (torch.randn(6, 2, 7, 16, generator=generator) for _ in range(3))
+    gathering = Union(context, sides, weights, (0, 2, 0), protected=1)
+    expected = gathering.attend(1, q, k, v)
+    monkeypatch.setattr("vidskim.methods.union.LOGITS_BYTES", 2 * 2 * 7 * 41 * 4)  # two frames a time
+    in_place = Union(context, sides, weights, (0, 2, 0), protected=1)
+    torch.testing.assert_close(in_place.attend_in_place(1, q, k, v), expected, atol=1e-5, rtol=1e-5)
+    assert gathering.importance is not None
+    torch.testing.assert_close(in_place.importance, gathering.importance, atol=1e-5, rtol=1e-5)
+
+
+def test_equal_neighbours_are_one_run() -> None:
+    assert runs_of(torch.tensor([2, 2, 0, 2])) == [(2, slice(0, 2)), (0, slice(2, 3)), (2, slice(3, 4))]
+    assert runs_of(torch.tensor([], dtype=torch.int64)) == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidskim.models.attention import attend
+from vidskim.models.attention import attend, attend_and_show
 from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 from vidskim.tokens.match import match_by_loss, merge, merged_count
@@ -81,9 +81,11 @@ class Condense(Reduction):
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Proportional attention over what `read` gives; q, k, v are the tokens' own."""
         keys, values, bias = self.read(layer, k, v)
-        if self.weighs(layer):
-            self.importance = self._importance(q[:, :, :1], keys, bias, own=k.shape[2])
-        return attend(q, keys, values, bias=bias)
+        if not self.weighs(layer):
+            return attend(q, keys, values, bias=bias)
+        out, first = attend_and_show(q, keys, values, bias=bias)
+        self.weigh(first[:, :, -k.shape[2] :])
+        return out
 
     def read(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keys and values [b, h, m, k] that are read, the tokens' own last, and the bias of the logits [b, 1, 1, m]."""
@@ -112,14 +114,10 @@ class Condense(Reduction):
         self.slots = slots if self.slots is None else slots.gather(1, self.slots)
         return x
 
-    def _importance(self, q: Tensor, keys: Tensor, bias: Tensor | None, *, own: int) -> Tensor:
-        """Attention that the class token [b, h, 1, k] pays to its last `own` keys, for each patch they stand for."""
-        logits = (q @ keys.mT)[:, :, 0].float() * q.shape[-1] ** -0.5
-        if bias is not None:
-            logits = logits + bias[:, :, 0].float()
-        paid = logits.softmax(dim=-1).mean(dim=1)[:, -own:]
-        size = torch.ones_like(paid) if self.size is None else self.size
+    def weigh(self, paid: Tensor) -> None:
+        """Set the importance: the class token's attention to the own tokens [b, h, n], for each of their patches."""
+        each = paid.float().mean(dim=1)
+        own = torch.ones_like(each) if self.size is None else self.size
         patches = slice(self.protected, None)
-        mean = paid[:, patches].sum(dim=1, keepdim=True) / size[:, patches].sum(dim=1, keepdim=True)
-        each: Tensor = paid / size / mean.clamp(min=torch.finfo(torch.float32).tiny)
-        return each
+        mean = each[:, patches].sum(dim=1, keepdim=True) / own[:, patches].sum(dim=1, keepdim=True)
+        self.importance = each / own / mean.clamp(min=torch.finfo(torch.float32).tiny)

@@ -40,7 +40,7 @@ class Context:
     def __init__(self, config: VitConfig, widths: Sequence[int], *, frames: int, like: Tensor) -> None:
         heads, channels = config.heads, config.width // config.heads
         # one tensor a layer: a single large one would be returned to the system and faulted in again every call
-        self.layers = [like.new_zeros(2, frames, heads, width, channels) for width in widths]
+        self.layers = [like.new_empty(2, frames, heads, width, channels) for width in widths]
         first = torch.arange(config.prefix + config.patches, device=like.device)
         self.slots = first.repeat(frames, config.layers, 1)
         self.importance = torch.zeros(frames, config.patches, device=like.device)
@@ -50,6 +50,7 @@ class Context:
         """Write one I-frame's part."""
         for layer, kv in zip(self.layers, frame.layers, strict=True):
             layer[:, row, :, : kv.shape[2]] = kv
+            layer[:, row, :, kv.shape[2] :] = 0
         self.slots[row], self.importance[row], self.strain[row] = frame.slots, frame.importance, frame.strain
 
     def take(self, row: int) -> FrameContext:
@@ -84,6 +85,8 @@ class Record(Condense):
         """The tokens' own, which are also copied out."""
         kv, own = self.context.layers[layer], k.shape[2]
         kv[0, self.rows, :, :own], kv[1, self.rows, :, :own] = k, v
+        if own < kv.shape[3]:
+            kv[:, self.rows, :, own:] = 0
         if self.slots is not None:
             self.context.slots[self.rows, layer] = self.slots
         return super().read(layer, k, v)

@@ -26,7 +26,7 @@ INTERLEAVES = (0, 1, 2, 3, 5, 8, 12, 23)  # candidates for P-frames between I-fr
 LOSS, POWER = 0.6, 0.6
 OWN_MERGING = 0.5  # recomputed tokens of P-frames are merged at this share of the strong schedule
 # counts of recomputed patches, as shares: few, so that frames of one count share a batch
-LEVELS = (0.01, 0.03, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
+LEVELS = (0.02, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 1.0)
 
 
 @dataclass(frozen=True)

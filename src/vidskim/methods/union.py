@@ -1,12 +1,17 @@
 """Attention of a P-frame: its own recomputed tokens, and beside them everything the I-frames around it left."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from vidskim.methods.condense import Condense
 from vidskim.methods.context import Context
+from vidskim.models.attention import LOGITS_BYTES, prefers_products
+
+# Keys of one I-frame and block: larger ones are read where they lie, smaller ones cost less to gather than to visit.
+GATHERED_BYTES = 1 << 17
 
 
 class Union(Condense):
@@ -36,18 +41,71 @@ class Union(Condense):
         super().__init__(counts, protected=protected)
         self.context, self.anchors, self.weights = context, anchors, weights
 
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention over the I-frames' keys and values and the tokens' own."""
+        if prefers_products(q) and self.context.layers[layer][0, 0].nbytes > GATHERED_BYTES:
+            return self.attend_in_place(layer, q, k, v)
+        return super().attend(layer, q, k, v)
+
     def read(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The I-frames' keys and values, then the tokens' own."""
-        recorded = self.context.layers[layer]
-        parts = [recorded[:, rows] for rows in self.anchors]
+        """The I-frames' keys and values, gathered for each P-frame, then the tokens' own."""
+        parts = [self.context.layers[layer][:, rows] for rows in self.anchors]
+        keys = torch.cat([*(part[0] for part in parts), k], dim=2)
+        values = torch.cat([*(part[1] for part in parts), v], dim=2)
+        return keys, values, self.bias(layer, k)
+
+    def bias(self, layer: int, k: Tensor) -> Tensor:
+        """Logarithms of what each key weighs [b, 1, 1, m]."""
+        width = self.context.layers[layer].shape[3]
         weights = [
-            weight.new_zeros(len(rows), recorded.shape[3]).scatter_add_(
-                1, self.context.slots[rows, layer], weight
-            )
+            weight.new_zeros(len(rows), width).scatter_add_(1, self.context.slots[rows, layer], weight)
             for rows, weight in zip(self.anchors, self.weights, strict=True)
         ]
         own = torch.ones(len(k), k.shape[2], device=k.device) if self.size is None else self.size
-        bias = torch.cat([*weights, own], dim=1).log()[:, None, None].to(k.dtype)
-        keys = torch.cat([*(part[0] for part in parts), k], dim=2)
-        values = torch.cat([*(part[1] for part in parts), v], dim=2)
-        return keys, values, bias
+        return torch.cat([*weights, own], dim=1).log()[:, None, None].to(k.dtype)
+
+    def attend_in_place(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """As two products for each I-frame and the frames that read it, from where its keys and values lie."""
+        b, h, n, _ = q.shape
+        bias = self.bias(layer, k)
+        few = max(1, LOGITS_BYTES // (h * n * bias.shape[-1] * q.itemsize))
+        parts = [slice(start, min(start + few, b)) for start in range(0, b, few)]
+        done = [self._attend_few(layer, part, q[part], k[part], v[part], bias[part]) for part in parts]
+        if self.weighs(layer):
+            self.weigh(torch.cat([paid for _, paid in done]))
+        return torch.cat([out for out, _ in done])
+
+    def _attend_few(
+        self, layer: int, part: slice, q: Tensor, k: Tensor, v: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The answers of some of the frames, and what the class token pays their own tokens [b, h, m]."""
+        b, h, n, c = q.shape
+        m, recorded = k.shape[2], self.context.layers[layer]
+        width = recorded.shape[3]
+        places = [
+            (row, frames, slice(side * width, (side + 1) * width))
+            for side, rows in enumerate(self.anchors)
+            for row, frames in runs_of(rows[part])
+        ]
+        asked = (q.transpose(0, 1) * c**-0.5).contiguous()  # h b n k, as neighbours read the same I-frame
+        logits = q.new_empty(h, b, n, bias.shape[-1])
+        for row, frames, keys in places:
+            found = torch.bmm(asked[:, frames].reshape(h, -1, c), recorded[0, row].mT)
+            logits[:, frames, :, keys] = found.view(h, -1, n, width)
+        logits[..., -m:] = asked @ k.transpose(0, 1).mT
+        attention = logits.add_(bias.transpose(0, 1)).softmax(dim=-1)
+        out = attention[..., -m:] @ v.transpose(0, 1)
+        for row, frames, keys in places:
+            read = torch.bmm(attention[:, frames, :, keys].reshape(h, -1, width), recorded[1, row])
+            out[:, frames] += read.view(h, -1, n, c)
+        return out.transpose(0, 1), attention[:, :, 0, -m:].transpose(0, 1)
+
+
+def runs_of(rows: Tensor) -> list[tuple[int, slice]]:
+    """Equal neighbours in a list of rows: each row and where it stands."""
+    runs, start = [], 0
+    for row, same in groupby(rows.tolist()):
+        stop = start + len(list(same))
+        runs.append((row, slice(start, stop)))
+        start = stop
+    return runs

@@ -8,7 +8,7 @@ from vidskim.errors import SettingsError
 from vidskim.models.linear import Linear
 
 # Logits of this many bytes stay in a core's share of the last-level cache.
-LOGITS_BYTES = 8 << 20
+LOGITS_BYTES = 2 << 20
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, causal: bool = False) -> Tensor:
@@ -24,29 +24,59 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, causa
     Returns:
         [b, h, n, k].
     """
-    plain = bias is None and not causal
-    if plain and q.device.type == "cpu" and q.dtype == torch.bfloat16 and not torch.is_grad_enabled():
-        return attend_in_products(q, k, v)
+    if not causal and prefers_products(q):
+        return attend_in_products(q, k, v, bias=bias)[0]
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal)
 
 
-def attend_in_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_and_show(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """As `attend`, and how the first query divides its attention.
+
+    Args:
+        q, k, v: as in `attend`.
+        bias: added to the logits [b, 1, 1, m], or None.
+
+    Returns:
+        [b, h, n, k], and the first query's shares of the keys [b, h, m].
+    """
+    if prefers_products(q):
+        return attend_in_products(q, k, v, bias=bias)
+    logits = (q[:, :, :1] @ k.mT)[:, :, 0] * q.shape[-1] ** -0.5
+    first = (logits if bias is None else logits + bias[:, :, 0]).softmax(dim=-1)
+    return attend(q, k, v, bias=bias), first
+
+
+def prefers_products(q: Tensor) -> bool:
+    """Whether matrix products are faster than the fused kernel: in bfloat16 on a CPU, without gradients."""
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and not torch.is_grad_enabled()
+
+
+def attend_in_products(
+    q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Attention as two batched matrix products, a few samples at a time so that the logits stay in cache.
 
-    In bfloat16 on a CPU this is 1.3 to 1.9 times as fast as the fused kernel; see docs/log.md. Shapes as in `attend`.
+    In bfloat16 on a CPU this is 1.3 to 1.9 times as fast as the fused kernel; see docs/log.md. Arguments and results as
+    in `attend_and_show`.
     """
-    _, h, n, c = q.shape
+    b, h, n, c = q.shape
     m = k.shape[2]
     samples = max(1, LOGITS_BYTES // (h * n * m * q.itemsize))
-    out = []
-    for qs, ks, vs in zip(*(torch.split(x, samples) for x in (q, k, v)), strict=True):
-        rows = len(qs) * h
-        keys = ks.reshape(rows, m, c).transpose(1, 2)
-        logits = torch.baddbmm(
-            q.new_empty(()).expand(rows, n, m), qs.reshape(rows, n, c), keys, beta=0, alpha=c**-0.5
-        )
-        out.append(torch.bmm(logits.softmax(dim=-1), vs.reshape(rows, m, c)).view(-1, h, n, c))
-    return out[0] if len(out) == 1 else torch.cat(out)
+    bias = None if bias is None else bias.expand(b, h, 1, m)
+    out, first = [], []
+    for start in range(0, b, samples):
+        few = slice(start, start + samples)
+        rows = len(q[few]) * h
+        if bias is None:
+            base, beta = q.new_empty(()).expand(rows, n, m), 0
+        else:
+            base, beta = bias[few].reshape(rows, 1, m).expand(rows, n, m), 1
+        keys = k[few].reshape(rows, m, c).transpose(1, 2)
+        logits = torch.baddbmm(base, q[few].reshape(rows, n, c), keys, beta=beta, alpha=c**-0.5)
+        attention = logits.softmax(dim=-1)
+        out.append(torch.bmm(attention, v[few].reshape(rows, m, c)).view(-1, h, n, c))
+        first.append(attention[:, 0].view(-1, h, m))
+    return (out[0], first[0]) if len(out) == 1 else (torch.cat(out), torch.cat(first))
 
 
 class Attention(nn.Module):
@@ -71,7 +101,8 @@ class Attention(nn.Module):
         """As `project`, with queries [b, h, rows, k] of the first `rows` tokens only."""
         b, n, d = x.shape
         bias = self.qkv.bias
-        q = F.linear(x[:, :rows], self.qkv.weight[:d], None if bias is None else bias[:d])
+        # contiguous, or the weight is copied for every sample
+        q = F.linear(x[:, :rows].contiguous(), self.qkv.weight[:d], None if bias is None else bias[:d])
         kv = F.linear(x, self.qkv.weight[d:], None if bias is None else bias[d:])
         k, v = kv.view(b, n, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q.view(b, rows, self.heads, -1).transpose(1, 2), k, v
