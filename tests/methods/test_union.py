@@ -6,7 +6,7 @@ from tests.methods.conftest import CONFIG, segment
 
 from vidskim.methods.condense import NOTHING, STRONG, Schedule
 from vidskim.methods.context import Context, Record
-from vidskim.methods.union import Union, runs_of
+from vidskim.methods.union import Union, blocks_of
 from vidskim.models.cost import condensed_widths
 from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer
@@ -89,6 +89,12 @@ def test_reading_in_place_equals_gathering(trunk: VisionTransformer, monkeypatch
     torch.testing.assert_close(in_place.importance, gathering.importance, atol=1e-5, rtol=1e-5)
 
 
-def test_equal_neighbours_are_one_run() -> None:
-    assert runs_of(torch.tensor([2, 2, 0, 2])) == [(2, slice(0, 2)), (0, slice(2, 3)), (2, slice(3, 4))]
-    assert runs_of(torch.tensor([], dtype=torch.int64)) == []
+def test_rows_that_follow_each_other_equally_often_are_one_block() -> None:
+    rows = torch.tensor([2, 2, 3, 3, 4, 0, 1, 1])
+    assert blocks_of(rows) == [
+        (slice(2, 4), slice(0, 4)),
+        (slice(4, 5), slice(4, 5)),
+        (slice(0, 1), slice(5, 6)),
+        (slice(1, 2), slice(6, 8)),
+    ]
+    assert blocks_of(torch.tensor([], dtype=torch.int64)) == []

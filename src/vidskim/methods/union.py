@@ -83,29 +83,42 @@ class Union(Condense):
         m, recorded = k.shape[2], self.context.layers[layer]
         width = recorded.shape[3]
         places = [
-            (row, frames, slice(side * width, (side + 1) * width))
-            for side, rows in enumerate(self.anchors)
-            for row, frames in runs_of(rows[part])
+            (rows, frames, slice(side * width, (side + 1) * width))
+            for side, anchors in enumerate(self.anchors)
+            for rows, frames in blocks_of(anchors[part])
         ]
         asked = (q.transpose(0, 1) * c**-0.5).contiguous()  # h b n k, as neighbours read the same I-frame
         logits = q.new_empty(h, b, n, bias.shape[-1])
-        for row, frames, keys in places:
-            found = torch.bmm(asked[:, frames].reshape(h, -1, c), recorded[0, row].mT)
-            logits[:, frames, :, keys] = found.view(h, -1, n, width)
+        for rows, frames, keys in places:
+            held = recorded[0, rows].flatten(0, 1)  # (a h) m k
+            groups = len(held) // h
+            # h (a f) n k -> (a h) (f n) k
+            few = asked[:, frames].reshape(h, groups, -1, c).transpose(0, 1).reshape(groups * h, -1, c)
+            found = torch.bmm(few, held.mT).view(groups, h, -1, width).transpose(0, 1)
+            logits[:, frames, :, keys] = found.reshape(h, -1, n, width)
         logits[..., -m:] = asked @ k.transpose(0, 1).mT
         attention = logits.add_(bias.transpose(0, 1)).softmax(dim=-1)
         out = attention[..., -m:] @ v.transpose(0, 1)
-        for row, frames, keys in places:
-            read = torch.bmm(attention[:, frames, :, keys].reshape(h, -1, width), recorded[1, row])
-            out[:, frames] += read.view(h, -1, n, c)
+        for rows, frames, keys in places:
+            held = recorded[1, rows].flatten(0, 1)
+            groups = len(held) // h
+            few = attention[:, frames, :, keys].reshape(h, groups, -1, width).transpose(0, 1)
+            read = torch.bmm(few.reshape(groups * h, -1, width), held).view(groups, h, -1, c).transpose(0, 1)
+            out[:, frames] += read.reshape(h, -1, n, c)
         return out.transpose(0, 1), attention[:, :, 0, -m:].transpose(0, 1)
 
 
-def runs_of(rows: Tensor) -> list[tuple[int, slice]]:
-    """Equal neighbours in a list of rows: each row and where it stands."""
-    runs, start = [], 0
+def blocks_of(rows: Tensor) -> list[tuple[slice, slice]]:
+    """A list of rows as blocks of rows that follow each other and stand there equally often: rows, and their places."""
+    blocks: list[tuple[slice, slice]] = []
+    start, often = 0, 0
     for row, same in groupby(rows.tolist()):
         stop = start + len(list(same))
-        runs.append((row, slice(start, stop)))
-        start = stop
-    return runs
+        goes_on = blocks and blocks[-1][0].stop == row and stop - start == often
+        if goes_on:
+            last_rows, last_places = blocks.pop()
+            blocks.append((slice(last_rows.start, row + 1), slice(last_places.start, stop)))
+        else:
+            blocks.append((slice(row, row + 1), slice(start, stop)))
+        start, often = stop, stop - start
+    return blocks
