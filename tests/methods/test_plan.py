@@ -96,6 +96,21 @@ def test_still_frames_get_few_i_frames_and_moving_ones_many() -> None:
         assert plan.left == pytest.approx(total - anchors)
 
 
+def test_what_does_not_change_costs_next_to_nothing() -> None:
+    scores = torch.zeros(3, CONFIG.patches)
+    scores[1, :3] = 0.2
+    fewest, *more = level_counts(CONFIG.patches)
+    counts = fit_counts(CONFIG, scores, NOTHING, 3.0 * vit_macs(CONFIG)).tolist()
+    assert counts == [fewest, min(level for level in more if level >= 3), fewest]
+
+    config = VitConfig(**{**vars(CONFIG), "layers": 12, "width": 192, "hidden": 768, "heads": 3})
+    still = Change(torch.randn(1, 3, 32, 32).repeat(33, 1, 1, 1), std=STD, grid=4)
+    total = 0.45 * 32 * vit_macs(config)
+    plan = make_plan(config, still, frames=33, total=total, strain=1.0, closing=True)
+    assert plan.schedule == NOTHING  # nothing is lost, also not by merging
+    assert total - plan.left < 0.1 * 32 * vit_macs(config)
+
+
 def test_where_merging_hurts_less_is_merged() -> None:
     config = VitConfig(**{**vars(CONFIG), "layers": 12, "width": 192, "hidden": 768, "heads": 3})
     pixels = torch.randn(33, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 0.1

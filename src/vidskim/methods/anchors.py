@@ -42,6 +42,6 @@ def record(
         if anchor.context is not None:
             context.put(row, anchor.context)
     for rows in batches(fresh_anchors(layout), config.prefix + config.patches, pixels.device):
-        record = Record(context, as_index(rows), schedule, config=config)
-        vectors[rows] = unit(trunk(trunk.embed(pixels[as_index(layout.anchors[rows])]), record))
+        recorder = Record(context, as_index(rows), schedule, config=config)
+        vectors[rows] = unit(trunk(trunk.embed(pixels[as_index(layout.anchors[rows])]), recorder))
     return Anchors(vectors, context)

@@ -49,7 +49,7 @@ class Plan:
 def make_plan(
     config: VitConfig, change: Change, *, frames: int, total: float, strain: float, closing: bool
 ) -> Plan:
-    """The plan that is expected to lose least within a budget. Frame 0 is an I-frame, and encoded already.
+    """The plan that is expected to lose least within a budget, of equals the cheapest. Frame 0 is encoded already.
 
     Args:
         config: of the tower.
@@ -60,7 +60,7 @@ def make_plan(
         closing: the last frame must be an I-frame, as another segment follows.
     """
     starts = change.scene_starts()
-    plans: list[tuple[bool, float, Plan]] = []
+    plans: list[tuple[bool, float, float, Plan]] = []
     for interleave in INTERLEAVES:
         grouping = spread(frames, starts, interleave, closing=closing)
         between, previous, following = grouping.links()
@@ -71,11 +71,10 @@ def make_plan(
             counts = fit_counts(config, scores, schedule, left)
             # P-frames read what I-frames lost, so merging costs all frames
             loss = schedule.expected_loss(strain) + remaining(scores, counts).pow(POWER).sum() * LOSS / frames
-            over = anchors + sum(between_macs(config, int(count), schedule) for count in counts) - total
-            plans.append(
-                (over > 0, float(over if over > 0 else loss), Plan(grouping, schedule, left, strain))
-            )
-    return min(plans, key=lambda plan: plan[:2])[2]
+            macs = anchors + sum(between_macs(config, int(count), schedule) for count in counts)
+            key = (macs > total, float(macs - total if macs > total else loss), macs)
+            plans.append((*key, Plan(grouping, schedule, left, strain)))
+    return min(plans, key=lambda plan: plan[:3])[3]
 
 
 def spread(frames: int, starts: Sequence[int], interleave: int, *, closing: bool) -> Grouping:
@@ -93,7 +92,7 @@ def spread(frames: int, starts: Sequence[int], interleave: int, *, closing: bool
 
 
 def fit_counts(config: VitConfig, scores: Tensor, schedule: Schedule, left: float) -> Tensor:
-    """Patches to recompute in each P-frame: one limit on the scores for all, as low as the MACs allow.
+    """Patches to recompute in each P-frame: one limit on the scores for all, as low as the MACs allow, but above 0.
 
     Args:
         config: of the tower.
@@ -116,7 +115,8 @@ def fit_counts(config: VitConfig, scores: Tensor, schedule: Schedule, left: floa
     prices = (costs[1:] - costs[:-1]).expand_as(rises)
     order = rises.flatten().sort(descending=True, stable=True).indices
     spent = costs[0] * len(scores) + prices.flatten()[order].cumsum(dim=0)
-    taken = order[: int((spent <= left).sum())]
+    useful = int((rises > 0).sum())  # what did not change is not worth its MACs
+    taken = order[: min(int((spent <= left).sum()), useful)]
     level = torch.bincount(taken // (len(levels) - 1), minlength=len(scores))
     return levels[level]
 
