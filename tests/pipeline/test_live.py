@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from vidskim.errors import SettingsError
+from vidskim.methods.plan import WINDOW
 from vidskim.methods.registry import METHODS
 from vidskim.methods.residual import ResidualTokenizer
 from vidskim.models.cost import tokenizer_macs
@@ -111,6 +112,20 @@ def test_looking_ahead_waits_for_the_next_i_frame(
     assert len(rest) == frames - sum(ready)
     expect_same([*parts, rest], model.encode(given))
     assert sum(part.macs for part in [*parts, rest]) == model.encode(given).macs
+
+
+@pytest.mark.parametrize("frames", [1, 10, 49, 60])
+def test_a_planned_window_is_given_as_a_whole(clip_folder: Path, frames: int) -> None:
+    model, given = load(clip_folder, "reuse", {"budget": 0.45}), clip(frames)
+    stream, whole = model.stream(), model.encode(given)
+    assert stream.latency_frames == WINDOW
+    parts, state = step_all(stream, stream.start(), given)
+    assert [len(part) for part in parts] == [
+        WINDOW + 1 if number == WINDOW else 0 for number in range(frames)
+    ]
+    rest, _ = stream.finish(state)
+    expect_same([*parts, rest], whole)
+    assert sum(part.macs for part in [*parts, rest]) == whole.macs
 
 
 @pytest.mark.parametrize(("name", "settings"), [("full", {}), ("interpolate", {})])

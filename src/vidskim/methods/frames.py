@@ -106,9 +106,9 @@ class FrameMethod:
         return (self.interleave or 0) + 1
 
     @property
-    def most_steps(self) -> int | None:
-        """Most of these in a segment; None is as many as fit the memory."""
-        return None
+    def plans(self) -> bool:
+        """Whether a step is planned as a whole, its first frame too: it is a segment of its own on every device."""
+        return False
 
     @property
     def step_anchors(self) -> int:

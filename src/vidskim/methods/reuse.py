@@ -131,9 +131,9 @@ class Reuse(Selective):
         return WINDOW // 2 if self.interleave is None else 1
 
     @property
-    def most_steps(self) -> int | None:
-        """A window is planned by itself, on every device."""
-        return 1 if self.interleave is None else None
+    def plans(self) -> bool:
+        """With a budget."""
+        return self.budget is not None
 
     def encode(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Encoded]:
         """See `FrameMethod.encode`. Segments with I-frames merged alike are encoded together."""

@@ -40,8 +40,9 @@ class Engine:
         method = self.method
         most_frames, most_anchors = self._bounds()
         fitting = min(most_frames // method.step, (most_anchors - method.lookahead) // method.step_anchors)
-        length = method.step * max(1, min(fitting, method.most_steps or fitting))
-        most_frames = length
+        length = method.step * (1 if method.plans else max(1, fitting))
+        if not method.plans:
+            most_frames = length
         cutter: Cutter | None = None
         batch: Batch = []
         frames = anchors = 0

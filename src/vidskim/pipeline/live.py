@@ -26,7 +26,7 @@ class StreamState:
         fingerprint: of the encoder it belongs to.
         number: of the next frame.
         time_s: of the frame before it.
-        held: the last I-frame and, where the method looks ahead, the P-frames that wait for the next one.
+        held: the last I-frame and, where the method looks ahead, the frames that wait for the next one.
         anchor: what the last I-frame left behind, on the encoder's device.
         finished: nothing follows.
     """
@@ -44,8 +44,9 @@ class Stream:
 
     The features are those that `VideoEncoder.encode` gives for all the frames together, up to rounding. They come with
     their frame where the method only looks back ("full", "copy", "merge", "residual", and "reuse" with
-    anchors="previous"); otherwise P-frames wait for the I-frame after them, see `latency_frames`. There are no motion
-    vectors in a stream: where `select` asks for them, patches are chosen by the change of their pixels.
+    anchors="previous"); otherwise P-frames wait for the I-frame after them, and with a budget all frames for the end of
+    the window that is planned, see `latency_frames`. There are no motion vectors in a stream: where `select` asks for
+    them, patches are chosen by the change of their pixels.
 
         stream = model.stream()
         state = stream.start()
@@ -68,7 +69,7 @@ class Stream:
     def latency_frames(self) -> int:
         """How many more frames must come, at most, until a frame's features are given; `finish` needs none."""
         method = self.engine.method
-        return method.step - 1 if method.lookahead else 0
+        return method.step - 1 + method.plans if method.lookahead else 0
 
     def start(self) -> StreamState:
         """The state before the first frame."""
@@ -106,7 +107,8 @@ class Stream:
         before = None if is_anchor and not method.lookahead else state.held
         frames = new if before is None else Prepared.join(before, new)
         after = replace(state, number=state.number + 1, time_s=float(time_s))
-        if method.lookahead and not is_anchor:
+        waits = not is_anchor or (method.plans and state.number == 0)
+        if method.lookahead and waits:
             return self._nothing(), replace(after, held=frames)
         carried = None if before is None else state.anchor
         features, closing = self._encode(frames, after.number, carried, continues=is_anchor)
@@ -126,7 +128,9 @@ class Stream:
         """
         self._check(state)
         features = self._nothing()
-        if state.held is not None and len(state.held) > 1:
+        if state.held is not None and len(state.held) > (
+            state.anchor is not None
+        ):  # the anchor's frame is held too
             features, _ = self._encode(state.held, state.number, state.anchor, continues=False)
         return features, replace(state, held=None, anchor=None, finished=True)
 
