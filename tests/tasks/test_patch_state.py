@@ -95,6 +95,12 @@ def test_a_reused_patch_leans_on_the_i_frame_it_resembles() -> None:
     np.testing.assert_allclose(found[2].lean[0], [1, 0.5], rtol=1e-5)
 
 
+def test_after_the_last_i_frame_patches_lean_on_it_alone() -> None:
+    found = states(stretch("IPIP", [0, 0.1, 0.2, 0.8]), trace([1, 3], [[0], [3]]), method("reuse"))
+    assert np.isnan(found[3].lean[1, 1])
+    assert np.nansum(found[3].lean) == 0
+
+
 def test_change_is_the_mean_against_the_frame_before_also_across_stretches() -> None:
     found = states(stretch("IIII", [0, 0.4, 0.4, 0.2]), trace([], []), method("full"))
     np.testing.assert_allclose([state.change for state in found], [0, 0.1, 0, 0.05], atol=1e-7)

@@ -170,7 +170,8 @@ def _leans(stretch: Stretch, method: FrameMethod, std: Sequence[float], grid: in
         before = _difference(stretch.pixels, stretch.pixels[previous], std, grid)
         after = _difference(stretch.pixels, stretch.pixels[following], std, grid)
         tiny = torch.finfo(before.dtype).tiny  # a patch that equals both leans on both
-        return ((before + tiny) / (before + after + 2 * tiny)).numpy()
+        share = ((before + tiny) / (before + after + 2 * tiny)).numpy()
+        return np.where((previous < following)[:, None], share, 0)  # after the last I-frame there is but one
     start, stop = stretch.times_s[previous], stretch.times_s[following]
     by_time = (stretch.times_s - start) / np.where(stop > start, stop - start, 1.0)
     return np.repeat(by_time[:, None].astype(np.float32), grid * grid, axis=1)
