@@ -56,6 +56,14 @@ def test_whole_videos_are_held_out_by_their_names() -> None:
     assert len(split_footage(videos[:2], held_out=0.99)[0]) == 1
 
 
+def test_videos_of_a_single_frame_are_left_out() -> None:
+    stills = [named(f"s{number}.mp4", 1) for number in range(5)]
+    train, rest = split_footage([*stills, named("a"), named("b")], held_out=0.5)
+    assert {run.video.name for run in train + rest} == {"a", "b"}
+    train, rest = split_footage([*stills, named("a", 20)], held_out=0.25)
+    assert [(run.first, run.stop) for run in train + rest] == [(0, 15), (15, 20)]
+
+
 def test_of_a_single_video_the_last_part_is_held_out() -> None:
     train, rest = split_footage([named("a", 20)], held_out=0.25)
     assert [(run.first, run.stop) for run in train + rest] == [(0, 15), (15, 20)]

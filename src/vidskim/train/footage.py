@@ -40,7 +40,7 @@ def split_footage(videos: Sequence[CachedVideo], *, held_out: float) -> tuple[li
     """Runs to train on, and runs to validate on: whole videos, chosen by the hash of their names.
 
     Args:
-        videos: of the cache.
+        videos: of the cache; those of a single frame have no P-frame and are left out.
         held_out: share of the videos to validate on, at least one; of a single video its last part.
 
     Raises:
@@ -48,6 +48,7 @@ def split_footage(videos: Sequence[CachedVideo], *, held_out: float) -> tuple[li
     """
     if not 0 < held_out < 1:
         raise SettingsError(f"the share of videos held out must lie between 0 and 1, received {held_out:g}")
+    videos = [video for video in videos if video.count > 1] or videos
     if len(videos) == 1:
         cut = videos[0].count - max(2, round(held_out * videos[0].count))
         if cut < 2:
