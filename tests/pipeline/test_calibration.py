@@ -1,6 +1,7 @@
 """The settings file: there and back, what is no such file, and other models."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_there_and_back(tmp_path: Path) -> None:
         ({"format": 2}, "format 2, and this version reads 1"),
         ({"wieghts": "x"}, "unexpected keyword argument 'wieghts'"),
         ({"settings": [3]}, r"settings is dict; received \[3\]"),
-        ({"fps": "3"}, "fps is float or null; received '3'"),
+        ({"fps": "3"}, "fps is float or int or null; received '3'"),
     ],
 )
 def test_other_files_are_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -49,6 +50,11 @@ def test_text_of_another_kind_is_named(tmp_path: Path, content: str, message: st
     (tmp_path / "c.json").write_text(content)
     with pytest.raises(SettingsError, match=message):
         read_calibration(tmp_path / "c.json")
+
+
+def test_a_whole_number_of_frames_per_second_will_do(tmp_path: Path) -> None:
+    write_calibration(tmp_path / "c.json", replace(CHOSEN, fps=3))
+    assert read_calibration(tmp_path / "c.json").fps == 3
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

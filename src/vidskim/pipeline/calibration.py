@@ -17,7 +17,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "method": (str,),
     "settings": (dict,),
     "tokenizer": (str, type(None)),
-    "fps": (float, type(None)),
+    "fps": (float, int, type(None)),
     "measured": (dict,),
 }
 
