@@ -128,9 +128,8 @@ class Stream:
         """
         self._check(state)
         features = self._nothing()
-        if state.held is not None and len(state.held) > (
-            state.anchor is not None
-        ):  # the anchor's frame is held too
+        encoded = int(state.anchor is not None)  # the I-frame's own frame is held too
+        if self.engine.method.lookahead and state.held is not None and len(state.held) > encoded:
             features, _ = self._encode(state.held, state.number, state.anchor, continues=False)
         return features, replace(state, held=None, anchor=None, finished=True)
 
