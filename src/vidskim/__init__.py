@@ -1,7 +1,7 @@
 """Video in, features out, compute spent where the video changes.
 
     clip = vidskim.read_video("clip.mp4", fps=3.0)
-    model = vidskim.load_model("clip-folder", method="reuse", interleave=2, keep=0.15)
+    model = vidskim.load_model("clip-folder", method="reuse")  # budget=0.45: of the full compute
     features = model.encode(clip)
 
 Importing vidskim is cheap: a name's module (decoder, torch) is imported when the name is first used.

@@ -20,9 +20,11 @@ Verb = Any  # see conftest
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """One setting of two families."""
-    families = (Family("copy", "copy", "free"), Family("reuse", "reuse", dial="keep", values=(0.15,)))
+    families = (
+        Family("copy", "copy", "free", interleaves=(3,)),
+        Family("reuse", "reuse", dial="keep", values=(0.15,), interleaves=(3,)),
+    )
     monkeypatch.setattr(candidates, "FAMILIES", families)
-    monkeypatch.setattr(candidates, "INTERLEAVES", (3,))
 
 
 def test_the_settings_found_are_taken_by_extract_and_index(

@@ -60,7 +60,8 @@ def test_a_video_is_drawn_of_a_part(
     lines = capsys.readouterr().out.splitlines()
     assert exit_info.value.code == 0
     assert lines[0].startswith("12 frames, 5 I + 7 P; ")
-    assert lines[1] == f"drawn to {out}"
+    assert lines[1].startswith("I-frames are merged to ")
+    assert lines[2] == f"drawn to {out}"
     assert len(read_video(out)) == 12
 
 

@@ -61,6 +61,16 @@ def test_every_method_turns_videos_into_files(
     assert json.loads(record.metadata["fingerprint"])["method"] == method
 
 
+def test_a_budget_is_spent_and_written_down(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    assert run(capsys, folder, "--out", str(tmp_path / "out"), "--method", "reuse", "--budget", "0.6")[0] == 0
+    record = read_features(tmp_path / "out", "a.mp4", "safetensors")
+    fingerprint = json.loads(record.metadata["fingerprint"])
+    assert fingerprint["settings"] == {"budget": 0.6, "select": "difference", "anchors": "both", "seed": 0}
+    assert {"interleave", "keep", "threshold"} & fingerprint["settings"].keys() == set()
+
+
 def test_a_second_run_skips_and_another_method_is_refused_with_the_command(
     capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,28 @@ def test_a_folder_is_indexed_with_the_bundled_model(library: Path, rendered: Pat
     assert err == ""
 
 
+def test_a_store_remembers_its_budget(rendered: Path, tmp_path: Path, verb: Verb) -> None:
+    store, video = tmp_path / "store", rendered / "v1.mp4"
+    assert verb("index", video, "--store", store, "--budget", 0.3)[0] == 0
+    about = Store.open(store).about
+    assert (about.origin["budget"], about.fingerprint.settings["budget"]) == (0.3, 0.3)
+    assert verb("index", video, "--store", store, "--set", "budget=0.3")[1]["skipped"] == 1
+    assert verb("search", "a red star", "--store", store)[0] == 0
+    # a video that is not in it is encoded as those in it were
+    code, document, _ = verb("ground", rendered / "v2.mp4", "a red star", "--store", store)
+    assert (code, document["vectors_from"]) == (0, "file")
+    code, report, _ = verb("index", video, "--store", store)
+    assert (code, report["error"]["type"]) == (1, "FingerprintError")
+    assert "settings.budget: 0.3 -> 0.45" in report["error"]["message"]
+
+
+def test_the_default_budget_is_the_one_that_is_documented(library: Path, rendered: Path, verb: Verb) -> None:
+    assert verb("index", rendered, "--budget", 0.45)[1]["skipped"] == 3
+    code, report, _ = verb("index", rendered, "--budget", 0.45, "--keep", 0.2)
+    assert (code, report["error"]["type"]) == (2, "SettingsError")
+    assert "received budget=0.45 and keep=0.2" in report["error"]["message"]
+
+
 def test_bad_files_give_exit_3_and_are_named(
     tmp_path: Path, rendered: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

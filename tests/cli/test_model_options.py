@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,16 +24,27 @@ def test_what_is_no_pair_is_refused(pair: str) -> None:
         read_pairs("--config", [pair])
 
 
+def test_a_budget_and_fixed_groups_exclude_each_other() -> None:
+    choice = ModelChoice(source="demo", method="reuse", settings={"budget": 0.3, "interleave": 3})
+    with pytest.raises(SettingsError, match=r"not both; received budget=0.3 and interleave=3"):
+        choice.load()
+    with pytest.raises(
+        SettingsError, match=r"method='copy' has no setting 'budget'; it belongs to method='reuse'"
+    ):
+        ModelChoice(source="demo", method="copy", settings={"budget": 0.3}).load()
+
+
 def test_a_name_given_twice_is_refused() -> None:
     with pytest.raises(SettingsError, match="keep is given twice"):
         read_pairs("--set", ["keep=0.4"], keep=0.5)
 
 
+@pytest.mark.parametrize("settings", [{}, {"keep": 0.5}, {"budget": 0.3, "select": "random", "seed": 1}])
 def test_the_origin_makes_the_same_extractor_from_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_model: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_model: Path, settings: dict[str, Any]
 ) -> None:
     monkeypatch.chdir(clip_model.parent)
-    choice = ModelChoice(source=clip_model.name, method="reuse", settings={"keep": 0.5}, scaler="decoder")
+    choice = ModelChoice(source=clip_model.name, method="reuse", settings=settings, scaler="decoder")
     encoder, origin = choice.load(), choice.origin()
     monkeypatch.chdir(tmp_path)
     assert origin["source"] == str(clip_model)

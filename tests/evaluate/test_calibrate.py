@@ -86,9 +86,11 @@ def test_a_budget_that_is_no_share_is_refused(measured: list[Measurement], budge
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two families with one setting each."""
-    families = (Family("copy", "copy", "free"), Family("reuse", "reuse", dial="keep", values=(0.3,)))
+    families = (
+        Family("copy", "copy", "free", interleaves=(2,)),
+        Family("reuse", "reuse", dial="budget", values=(0.5,), interleaves=()),
+    )
     monkeypatch.setattr(candidates, "FAMILIES", families)
-    monkeypatch.setattr(candidates, "INTERLEAVES", (2,))
 
 
 @pytest.mark.usefixtures("few")
@@ -99,6 +101,7 @@ def test_a_run_on_files(demo: VideoEncoder, clips: list[Source], tmp_path: Path)
     report = calibrate(
         demo,
         [clips[0], bad, clips[1]],
+        budget=0.5,
         fps=6.0,
         frames=42,
         rounds=2,
@@ -108,12 +111,12 @@ def test_a_run_on_files(demo: VideoEncoder, clips: list[Source], tmp_path: Path)
     assert [str(one.candidate) for one in report.measurements] == [
         "full",
         "copy (interleave 2)",
-        "reuse (interleave 2, keep 0.3)",
+        "reuse (budget 0.5)",
     ]
     full, copy, reuse = report.measurements
     assert full.cosine == pytest.approx(1, abs=1e-5)
     assert copy.cosine < reuse.cosine < 1
-    assert copy.share < reuse.share < 1
+    assert copy.share < reuse.share <= 0.5
     assert copy.correlation is not None
     assert copy.correlation < 1
     # 40 frames are all of the first; 42 of the second's 46 are less than one stretch, whose last frame is not counted
@@ -130,7 +133,7 @@ def test_when_nothing_can_be_read_the_reasons_are_given(demo: VideoEncoder, tmp_
     told: list[str] = []
     bad = Source(path=tmp_path / "text.mp4", name="text.mp4")
     with pytest.raises(VidskimError, match=r"not one of 1 sampled videos could be read: .*text\.mp4"):
-        calibrate(demo, [bad], on_failure=lambda name, message: told.append(name))
+        calibrate(demo, [bad], budget=0.4, on_failure=lambda name, message: told.append(name))
     assert told == ["text.mp4"]
 
 
@@ -140,4 +143,4 @@ def test_numbers_out_of_range_are_named(
 ) -> None:
     ((name, value),) = setting.items()
     with pytest.raises(SettingsError, match=rf"{name} must be \d+ or more, received {value}"):
-        calibrate(demo, clips, **setting)  # type: ignore[arg-type]
+        calibrate(demo, clips, budget=0.4, **setting)  # type: ignore[arg-type]

@@ -50,3 +50,19 @@ def test_the_frame_that_closes_a_stretch_counts_for_nothing_where_the_video_goes
     assert all(len(one.cosines) == 24 and one.scores.shape == (24, 0) for one in observed)
     assert observed[1].cosines[::4] == pytest.approx(1, abs=1e-5)
     assert observed[1].cosines.min() < 0.999
+
+
+def test_a_planned_stretch_costs_its_budget_where_the_video_goes_on(
+    demo: VideoEncoder, clips: list[Source]
+) -> None:
+    frames = read_excerpt(clips[1].path, demo, fps=6.0, most=46).stretches[0]
+    encoders = [demo, demo.with_method("reuse", budget=0.5)]
+    words = torch.empty(0, demo.dim)
+    whole, cut = (
+        observe(encoders, Excerpt([frames], goes_on=goes_on), rounds=1, words=words)
+        for goes_on in (False, True)
+    )
+    assert (len(whole[1].cosines), len(cut[1].cosines)) == (46, 45)
+    # its last frame is left out with its part of the cost, so the share is that of the whole
+    assert cut[1].macs / cut[0].macs == pytest.approx(whole[1].macs / whole[0].macs, rel=1e-6)
+    assert whole[1].macs / whole[0].macs <= 0.5

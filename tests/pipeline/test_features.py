@@ -44,19 +44,27 @@ def test_shapes_are_checked() -> None:
 
 
 def test_traces_of_different_widths_are_padded() -> None:
-    narrow = Trace(torch.tensor([1]), torch.tensor([[4]]), None)
-    wide = Trace(torch.tensor([3]), torch.tensor([[5, 6]]), torch.ones(1, 9))
+    narrow = Trace(torch.tensor([1]), torch.tensor([[0, 2]]), torch.tensor([[4]]), None)
+    links, tokens = torch.tensor([[2, 2]]), torch.tensor([7, 9])
+    wide = Trace(torch.tensor([3]), links, torch.tensor([[5, 6]]), torch.ones(1, 9), None, tokens)
     joined = Trace.concatenate([narrow, wide])
     assert joined.frames.tolist() == [1, 3]
     assert joined.kept.tolist() == [[4, -1], [5, 6]]
+    assert joined.links.tolist() == [[0, 2], [2, 2]]
     assert joined.scores is not None
+    assert joined.anchor_tokens is not None
+    assert joined.anchor_tokens.tolist() == [7, 9]
+    assert Trace.concatenate([]).links.shape == (0, 2)
     assert Trace.concatenate([]).kept.shape == (0, 0)
     assert joined.slots is None
 
 
 def test_traces_of_merging_are_joined() -> None:
     one, two = (
-        Trace(torch.tensor([n]), torch.arange(4)[None], None, torch.full((1, 3, 4), n)) for n in (1, 2)
+        Trace(
+            torch.tensor([n]), torch.tensor([[0, 3]]), torch.arange(4)[None], None, torch.full((1, 3, 4), n)
+        )
+        for n in (1, 2)
     )
     slots = Trace.concatenate([one, two]).slots
     assert slots is not None

@@ -12,16 +12,19 @@ from vidskim.pipeline.load import load_model
 from vidskim.pipeline.origin import load_encoder_of, load_text_of
 from vidskim.store.dataset import Store
 
-METHOD = {"method": "reuse", "interleave": 3, "keep": 0.5, "config": {}, "scaler": "decoder"}
+REUSE = {"method": "reuse", "config": {}, "scaler": "decoder"}
 
 
 def make_store(folder: Path, encoder: VideoEncoder, origin: dict[str, object]) -> Store:
     return Store.create(folder, fingerprint=encoder.fingerprint, dimensions=encoder.dim, origin=origin)
 
 
-def test_both_towers_come_back_as_they_were(clip_folder: Path, tmp_path: Path) -> None:
-    encoder = load_model(clip_folder, **METHOD)
-    store = make_store(tmp_path / "store", encoder, {"source": str(clip_folder), **METHOD})
+@pytest.mark.parametrize("settings", [{"interleave": 3, "keep": 0.5}, {"budget": 0.3}, {}])
+def test_both_towers_come_back_as_they_were(
+    clip_folder: Path, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    encoder = load_model(clip_folder, **REUSE, **settings)
+    store = make_store(tmp_path / "store", encoder, {"source": str(clip_folder), **REUSE, **settings})
     again = load_encoder_of(Store.open(store.uri))
     assert again.fingerprint == encoder.fingerprint
     vector = load_text_of(store).encode_text(["a dog"])
@@ -57,6 +60,13 @@ def test_another_model_is_refused(clip_folder: Path, tmp_path: Path) -> None:
         load_text_of(store, source="demo")
     with pytest.raises(FingerprintError, match=r"(?s)weights: .* -> .*--model demo --reindex"):
         load_encoder_of(store, source="demo")
+
+
+def test_another_budget_is_another_extractor(clip_folder: Path, tmp_path: Path) -> None:
+    encoder = load_model(clip_folder, method="reuse", budget=0.3)
+    origin = {"source": str(clip_folder), "method": "reuse", "budget": 0.4}
+    with pytest.raises(FingerprintError, match=r"settings\.budget: 0\.3 -> 0\.4"):
+        load_encoder_of(make_store(tmp_path / "store", encoder, origin))
 
 
 def test_a_name_lasts_wherever_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from vidskim.errors import NoFramesError, SettingsError
@@ -41,6 +42,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("copy", {"interleave": 3}, REUSED),
         ("interpolate", {"interleave": 3}, REUSED),
         ("reuse", {"interleave": 4, "threshold": 0.03}, REUSED),
+        ("reuse", {"budget": 0.5}, REUSED),
         ("reuse", {"anchors": "previous", "interleave": 6}, REUSED),
         ("residual", {}, DROPPED),
     ],
@@ -71,7 +73,8 @@ def test_a_reused_patch_leans_as_the_method_blends(video: Path) -> None:
     states = explain_file(video, encoder, fps=None).states
     pixels = encoder.prepare(read_video(video)).pixels
     std = torch.tensor(encoder.preparation.std)[:, None, None]
-    patches = (pixels * std).reshape(FRAMES, 3, 7, 16, 7, 16)  # t 3 gy p gx p
+    small = F.avg_pool2d(pixels * std, 2)  # the method measures at half the size
+    patches = small.reshape(FRAMES, 3, 7, 8, 7, 8)  # t 3 gy p gx p
     for number in (2, 48, 51):  # in the second batch too
         before, after = number - number % 5, min(number - number % 5 + 5, FRAMES - 1)
         d1, d2 = ((patches[number] - patches[place]).abs().mean(dim=(0, 2, 4)) for place in (before, after))
@@ -152,6 +155,20 @@ def test_it_is_summed_up(video: Path) -> None:
     assert document["patches"]["computed"] == sum(frame["computed"] for frame in document["frames"])
     assert sum(document["patches"].values()) == 60 * 49
     assert document["macs"] / document["full_macs"] == document["share"]
+
+
+def test_i_frames_that_are_merged_are_told(video: Path) -> None:
+    encoder = load_model("demo", method="reuse", budget=0.3)
+    explanation = explain_file(video, encoder, fps=None)
+    tokens = explanation.anchor_tokens
+    assert len(tokens) == sum(state.kind == "I" for state in explanation.states)
+    assert min(tokens) < 49 >= max(tokens)
+    assert explanation.merging().startswith(f"merged to {min(tokens)}")
+    assert explanation.merging().endswith(" of 49 tokens")
+    assert explanation.to_json()["anchor_tokens"] == list(tokens)
+    assert explanation.share <= 0.3
+    for fixed in (load_model("demo", method="reuse", keep=0.2), load_model("demo", method="copy")):
+        assert explain_file(video, fixed, fps=None).merging() == ""
 
 
 def test_what_cannot_be_read_says_so(video: Path) -> None:

@@ -1,5 +1,6 @@
 """Title, legend and timeline around the frames."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,13 @@ def test_the_legend_names_what_occurs(make_state: MakeState) -> None:
         rows = (line[3:19] != PAPER).any(axis=-1)  # y x
         return int((np.diff(rows.all(axis=0).astype(int)) == 1).sum())
 
+    def second_line(explanation: Explanation) -> np.ndarray:
+        return np.asarray(draw_legend(explanation, width=1200, marked=False))[LEGEND:]
+
+    plain = explain(make_state, REUSED)
+    whole, merged = (replace(plain, anchor_tokens=(tokens,)) for tokens in (2, 1))
+    assert (second_line(plain) == second_line(whole)).all()
+    assert (second_line(plain) != second_line(merged)).any()
     assert entries(explain(make_state, COMPUTED)) == 1
     assert entries(explain(make_state, DROPPED)) == 2
     assert entries(explain(make_state, MERGED)) == 2

@@ -33,6 +33,7 @@ def explain(make_state: MakeState, kinds: str, *, looks_ahead: bool = False) -> 
         ("IPPPPP", False, 1, [[0, 1, 2, 3, 4, 5]]),
         ("I" * 9, False, 3, [[1], [4], [7]]),
         ("I", True, 12, [[0]]),
+        ("IPIPPPPPIPIPPIPIP", False, 7, [[2, 3, 4, 5, 6, 7], [13, 14]]),  # as planned by the video
     ],
 )
 def test_groups_are_whole_and_spread(

@@ -76,6 +76,7 @@ def calibrate(
         report = calibrate(
             encoder,
             name_sources(listed, root=root_of(videos, listed)),
+            budget=budget,
             fps=fps or None,
             sample=sample,
             frames=frames,

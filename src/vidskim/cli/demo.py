@@ -20,8 +20,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "copy": {"interleave": 2},
     "interpolate": {"interleave": 2},
     "residual": {"interleave": 2, "keep": 0.15},
-    "reuse": {"interleave": 2, "keep": 0.15},
-    "reuse, random patches": {"interleave": 2, "keep": 0.15, "select": "random", "seed": 0},
+    "reuse": {},
+    "reuse, random patches": {"select": "random", "seed": 0},
 }
 
 

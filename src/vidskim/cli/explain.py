@@ -9,6 +9,7 @@ from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.model_options import (
     METHOD_HELP,
     MODEL_HELP,
+    Budget,
     Config,
     Device,
     Dtype,
@@ -20,6 +21,7 @@ from vidskim.cli.model_options import (
     Setting,
     SettingsFile,
     Threshold,
+    dials_of,
     read_pairs,
 )
 from vidskim.errors import SettingsError
@@ -44,6 +46,7 @@ def explain(
     frames: Frames = 12,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "demo",
     method: MethodOrNone = None,
+    budget: Budget = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
@@ -58,19 +61,19 @@ def explain(
 ) -> None:
     """Draw which patches of a video a method computes, and which it reuses, merges or drops.
 
-    I-frames (coloured border) are computed in full. In P-frames, patches that are computed keep their colours.
+    I-frames (coloured border) compute all their patches. In P-frames, those that are computed keep their colours.
 
     Reused ones are tinted, blue like the I-frame before or orange like the one after. Dropped ones are dark.
 
     Merged ones are one area. Below are all frames. What --start and --duration cut out is encoded as if it were all.
 
-    Which patches are chosen does not depend on the weights: "demo" shows it for any video, on a grid of 7 x 7.
+    Patches are chosen by pixels, in reuse also by the model's attention; "demo" has a grid of 7 x 7 of them.
 
     Examples:
 
       vidskim explain clips/dog.mp4
 
-      vidskim explain clips/dog.mp4 --model ./clip-vit-b32 --interleave 3 --threshold 0.06 --out dog.mp4
+      vidskim explain clips/dog.mp4 --model ./clip-vit-b32 --budget 0.3 --out dog.mp4
 
       vidskim explain talk.mp4 --method residual --start 60 --duration 20 --frames 6 --json
     """
@@ -83,7 +86,7 @@ def explain(
         choice = ModelChoice(
             source=model,
             method=method or METHOD,
-            settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
+            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,
@@ -111,4 +114,10 @@ def _explain(
     else:
         write_strip(explanation, video, encoder, out, frames=frames, title=title)
     document: dict[str, Any] = {"video": str(video), "out": str(out), **explanation.to_json()}
-    return Outcome(document, [explanation.summary(), f"drawn to {out}"])
+    merging = explanation.merging()
+    lines = [
+        explanation.summary(),
+        *([f"I-frames are {merging} on the way"] if merging else []),
+        f"drawn to {out}",
+    ]
+    return Outcome(document, lines)

@@ -9,6 +9,7 @@ from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, progress_lin
 from vidskim.cli.model_options import (
     METHOD_HELP,
     MODEL_HELP,
+    Budget,
     Config,
     Device,
     Dtype,
@@ -20,6 +21,7 @@ from vidskim.cli.model_options import (
     Setting,
     SettingsFile,
     Threshold,
+    dials_of,
     read_pairs,
 )
 from vidskim.cli.remedy import remedy_lines
@@ -41,6 +43,7 @@ def extract(
     out: Annotated[Path, typer.Option(help="Folder for feature files, manifest and failures.")],
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
     method: MethodOrNone = None,
+    budget: Budget = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
@@ -59,14 +62,13 @@ def extract(
 ) -> None:
     """Encode videos: one feature file each, with true timestamps.
 
-    Run it again after a crash or Ctrl-C: finished videos are skipped. A bad video is noted in failures.jsonl and never
-    stops the rest.
+    Run it again after a crash: finished videos are skipped. Bad ones are noted in failures.jsonl and stop nothing.
 
     Examples:
 
       vidskim extract clips/ --out features --model ./clip-vit-b32
 
-      vidskim extract clips/ --out cheap --model ./clip-vit-b32 --method reuse --interleave 3 --threshold 0.06
+      vidskim extract clips/ --out cheap --model ./clip-vit-b32 --method reuse --budget 0.35
 
       vidskim extract @list.txt --out features --model ./deit --format npy --json
     """
@@ -78,7 +80,7 @@ def extract(
         choice = ModelChoice(
             source=model,
             method=method or METHOD,
-            settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
+            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,

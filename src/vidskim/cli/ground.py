@@ -10,6 +10,7 @@ import typer
 from vidskim.cli.console import JsonOption, Outcome, note, run_verb, time_text
 from vidskim.cli.model_options import (
     METHOD_HELP,
+    Budget,
     Config,
     Device,
     Dtype,
@@ -18,6 +19,7 @@ from vidskim.cli.model_options import (
     ModelChoice,
     Setting,
     Threshold,
+    dials_of,
     read_pairs,
 )
 from vidskim.errors import SettingsError
@@ -63,6 +65,7 @@ def ground(
     signal: Annotated[bool, typer.Option("--signal", help="The curve in the JSON document.")] = False,
     model: Model = None,
     method: MethodOrNone = None,
+    budget: Budget = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
@@ -91,7 +94,7 @@ def ground(
         choice = ModelChoice(
             source=model or "demo",
             method=method or METHOD,
-            settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
+            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler or SCALER,
             device=device,
@@ -99,11 +102,9 @@ def ground(
         )
         source = _Source(video, query, fps=fps, choice=choice, place=model)
         cut = {"window_s": window or None, "factor": factor, "faithful": faithful}
-        if store is None:
-            grounding, where = source.from_file(cut)
-        else:
+        if store is not None:
             _refuse(choice, {"--method": method, "--scaler": scaler})
-            grounding, where = source.from_store(store, cut)
+        grounding, where = source.from_file(cut) if store is None else source.from_store(store, cut)
         return _outcome(source, where, grounding, with_signal=signal, plot=plot)
 
     run_verb(body, as_json=as_json)

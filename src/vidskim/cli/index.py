@@ -20,6 +20,7 @@ from vidskim.cli.console import (
 from vidskim.cli.model_options import (
     METHOD_HELP,
     MODEL_HELP,
+    Budget,
     Config,
     Device,
     Dtype,
@@ -32,6 +33,7 @@ from vidskim.cli.model_options import (
     SettingsFile,
     StoreOption,
     Threshold,
+    dials_of,
     read_pairs,
 )
 from vidskim.cli.remedy import remedy_lines
@@ -60,6 +62,7 @@ def index(
     store: StoreOption = "vidskim-store",
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = "demo",
     method: MethodOrNone = None,
+    budget: Budget = None,
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
@@ -88,7 +91,7 @@ def index(
 
       vidskim index clips/
 
-      vidskim index clips/ more/talk.mp4 --store library --model ./clip-vit-b32 --method reuse --threshold 0.06
+      vidskim index clips/ more/talk.mp4 --store library --model ./clip-vit-b32 --budget 0.35
 
       vidskim index clips/ --store library --model ./clip-vit-l14 --reindex --json
     """
@@ -97,7 +100,7 @@ def index(
         choice = ModelChoice(
             source=model,
             method=method or METHOD,
-            settings=read_pairs("--set", setting, interleave=interleave, keep=keep, threshold=threshold),
+            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,

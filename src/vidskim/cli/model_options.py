@@ -20,10 +20,26 @@ MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
 METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 
-Interleave = Annotated[int | None, typer.Option(help="P-frames for each I-frame, N. Default 2.")]
-Keep = Annotated[float | None, typer.Option(help="Share of patches computed in a P-frame. Default 0.15.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the full encoder's compute to spend, for reuse. Default 0.45, unless one of the next three is "
+        "given."
+    ),
+]
+Interleave = Annotated[
+    int | None,
+    typer.Option(help="Fixed groups: P-frames for each I-frame, N. Default 2 (reuse: see --budget)."),
+]
+Keep = Annotated[
+    float | None,
+    typer.Option(
+        help="Fixed groups: share of patches computed in a P-frame. Default 0.15 (reuse: see --budget)."
+    ),
+]
 Threshold = Annotated[
-    float | None, typer.Option(help="Instead of --keep: compute patches that change more (0..1).")
+    float | None,
+    typer.Option(help="Fixed groups, instead of --keep: compute patches that change more (0..1)."),
 ]
 Setting = Annotated[
     list[str] | None,
@@ -133,6 +149,11 @@ class ModelChoice:
             **self.settings,
             **({} if student is None else {"student": lasting_name(student)}),
         }
+
+
+def dials_of(pairs: Sequence[str] | None, **dials: float | None) -> dict[str, Any]:
+    """A method's settings, from options of their own and from `--set`; as `read_pairs`."""
+    return read_pairs("--set", pairs, **dials)
 
 
 def read_pairs(option: str, pairs: Sequence[str] | None, **named: float | None) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def calibrate(
     encoder: VideoEncoder,
     sources: Sequence[Source],
     *,
+    budget: float,
     fps: float | None = 3.0,
     sample: int = 6,
     frames: int = 98,
@@ -115,6 +116,7 @@ def calibrate(
     Args:
         encoder: with method="full".
         sources: the videos; the sample is spread over them.
+        budget: that will be chosen within, a share of the full encoder's MACs: methods that take one are tried with it.
         fps: frames per second to sample, None for every frame.
         sample: most videos to take, 1 or more.
         frames: most frames to take of each, `WARM_UP` or more.
@@ -129,16 +131,12 @@ def calibrate(
     """
     check_fps(fps)
     _check_numbers(sample=(sample, 1), frames=(frames, WARM_UP), rounds=(rounds, 1))
-    candidates = list_candidates(with_residual=encoder.residual_tokenizer is not None)
+    candidates = list_candidates(with_residual=encoder.residual_tokenizer is not None, budget=budget)
     encoders = [encoder.with_method(one.method, **one.settings) for one in candidates]
     words = encoder.encode_text(queries) if queries else torch.empty(0, encoder.dim)
     picked = [sources[number] for number in spread(sample, of=len(sources))]
     failures: dict[str, str] = {}
-
-    def fail(video: str, message: str) -> None:
-        failures[video] = message
-        on_failure(video, message)
-
+    fail = partial(_fail, failures, on_failure)
     observed: dict[str, list[Observation]] = {}
     videos: dict[str, dict[str, Any]] = {}
     runs = len(take_turns(len(encoders), rounds=rounds))
@@ -169,6 +167,12 @@ def _warm_up(encoders: Sequence[VideoEncoder], excerpt: Excerpt) -> None:
 def _step(on_step: Step, done: int, *, before: int, steps: int, video: str) -> None:
     """Runs of one video, counted on from those of the videos before."""
     on_step(before + done, steps, video)
+
+
+def _fail(failures: dict[str, str], on_failure: Callable[[str, str], None], video: str, message: str) -> None:
+    """Remember why a video could not be read, and pass it on."""
+    failures[video] = message
+    on_failure(video, message)
 
 
 def _check_numbers(**numbers: tuple[int, int]) -> None:

@@ -4,7 +4,7 @@ To try another setting, add a line to `FAMILIES`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from vidskim.methods.residual import Residual
@@ -13,6 +13,7 @@ from vidskim.methods.residual import Residual
 Role = Literal["full", "free", "control", "method"]
 
 INTERLEAVES = (1, 2, 3, 5)
+BUDGETS = (0.25, 0.35, 0.45, 0.6)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Family:
-    """Settings that differ in `interleave`, and in one more dial if there is one.
+    """Settings of one method that differ in `interleave`, in one more dial, or in both.
 
     Args:
         name: for tables and curves.
@@ -47,6 +48,7 @@ class Family:
         fixed: settings that all have.
         dial: the setting that is turned.
         values: what it is turned to.
+        interleaves: P-frames for each I-frame; none where the method places I-frames itself.
     """
 
     name: str
@@ -55,24 +57,31 @@ class Family:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     dial: str | None = None
     values: Sequence[float] = ()
+    interleaves: Sequence[int] = INTERLEAVES
 
     def candidates(self) -> list[Candidate]:
         """Every setting of the family."""
+        groups = [{"interleave": n} for n in self.interleaves] or [{}]
         turned = [{}] if self.dial is None else [{self.dial: value} for value in self.values]
         return [
-            Candidate(self.name, self.method, {"interleave": n, **dial, **self.fixed}, self.role)
-            for n in INTERLEAVES
+            Candidate(self.name, self.method, {**group, **dial, **self.fixed}, self.role)
+            for group in groups
             for dial in turned
         ]
+
+    def including(self, budget: float) -> "Family":
+        """The same with one more budget, where that is the dial."""
+        return replace(self, values=sorted({*self.values, budget})) if self.dial == "budget" else self
 
 
 FULL = Candidate("full", "full", {}, "full")
 FAMILIES: tuple[Family, ...] = (
     Family("copy", "copy", "free"),
     Family("interpolate", "interpolate", "free"),
-    Family("reuse, random patches", "reuse", "control", {"select": "random"}, "keep", (0.15, 0.3)),
-    Family("reuse, keep", "reuse", dial="keep", values=(0.15, 0.3)),
-    Family("reuse, threshold", "reuse", dial="threshold", values=(0.03, 0.06, 0.1)),
+    Family("reuse, random patches", "reuse", "control", {"select": "random"}, "budget", BUDGETS, ()),
+    Family("reuse, budget", "reuse", dial="budget", values=BUDGETS, interleaves=()),
+    Family("reuse, keep", "reuse", dial="keep", values=(0.15,)),
+    Family("reuse, threshold", "reuse", dial="threshold", values=(0.06,)),
     Family("residual, keep", "residual", dial="keep", values=(0.15, 0.3)),
 )
 # Sentences to rank frames by where none are given: for models of photographs, and for the bundled one.
@@ -94,11 +103,14 @@ SHAPE_QUERIES = (
 )
 
 
-def list_candidates(*, with_residual: bool) -> list[Candidate]:
+def list_candidates(*, with_residual: bool, budget: float) -> list[Candidate]:
     """The full encoder first, then every setting of every family.
 
     Args:
         with_residual: whether the model has a residual tokenizer.
+        budget: that will be chosen within; what takes a budget is tried with it too.
     """
-    families = [family for family in FAMILIES if with_residual or family.method != Residual.name]
+    families = [
+        family.including(budget) for family in FAMILIES if with_residual or family.method != Residual.name
+    ]
     return [FULL, *(candidate for family in families for candidate in family.candidates())]

@@ -62,11 +62,14 @@ def observe(
         seconds.append(time.perf_counter() - start)
         on_run(done)
     shares = shares_of_time(order, seconds)
-    closing = vit_macs(encoders[0].trunk.config) if excerpt.goes_on else 0
     observations = []
     for number in range(len(encoders)):
         spent = [time_s for setting, time_s in zip(order, seconds, strict=True) if setting == number]
-        cosines, scores, macs = _compare(results[0], results[number], words=words, closing=closing)
+        count = -1 if excerpt.goes_on else None
+        cosines, scores = _compare(results[0], results[number], words=words, count=count)
+        macs = sum(part.macs for part in results[number])
+        if excerpt.goes_on:
+            macs -= sum(_closing_macs(encoders[number], part) for part in results[number])
         observations.append(
             Observation(
                 cosines=cosines,
@@ -89,16 +92,21 @@ def _encode(encoder: VideoEncoder, excerpt: Excerpt) -> list[Features]:
 
 
 def _compare(
-    full: Sequence[Features], other: Sequence[Features], *, words: Tensor, closing: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], int]:
-    """One setting's stretches against the full encoder's: cosines [t], scores [t, q], MACs.
+    full: Sequence[Features], other: Sequence[Features], *, words: Tensor, count: int | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """One setting's stretches against the full encoder's: cosines [t] and scores [t, q].
 
     Args:
-        closing: MACs of an I-frame if the video goes on after each stretch, else 0. The last frame of a stretch is then
-            left out, with what it cost: in the whole video it would be the first of the next group.
+        count: where to stop in each stretch. If the video goes on after it, its last frame is left out: in the whole
+            video it would be the first of the next group.
     """
-    count = -1 if closing else None
     cosines = [cosines_to(mine, its)[:count] for mine, its in zip(full, other, strict=True)]
     scores = [(part.vectors[:count] @ words.T).numpy() for part in other]
-    macs = sum(part.macs - closing * int(part.kinds[-1] == "I") for part in other)
-    return np.concatenate(cosines), np.concatenate(scores), macs
+    return np.concatenate(cosines), np.concatenate(scores)
+
+
+def _closing_macs(encoder: VideoEncoder, part: Features) -> int:
+    """What the last frame of a stretch cost: its share of a budget, which is planned for all frames, or an I-frame."""
+    if encoder.method.interleave is None:
+        return round(part.macs / len(part))
+    return vit_macs(encoder.trunk.config) * int(part.kinds[-1] == "I")

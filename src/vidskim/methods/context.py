@@ -46,6 +46,10 @@ class Context:
         self.importance = torch.zeros(frames, config.patches, device=like.device)
         self.strain = torch.ones(frames, device=like.device)
 
+    def tokens(self) -> Tensor:
+        """How many tokens each I-frame ends with, int64 [a]."""
+        return self.slots[:, -1].amax(dim=1) + 1
+
     def put(self, row: int, frame: FrameContext) -> None:
         """Write one I-frame's part."""
         for layer, kv in zip(self.layers, frame.layers, strict=True):

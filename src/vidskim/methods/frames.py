@@ -76,6 +76,9 @@ class Encoded:
         anchor_frames: True for I-frames, bool [t].
         macs: spent on this segment's frames, carried ones apart.
         closing: what the last I-frame leaves behind, if the segment continues.
+        links: numbers in the video of the I-frames before and after that each P-frame leans on, int64 [p, 2]; twice
+            the same where there is one.
+        anchor_tokens: how many tokens each I-frame ends with, int64 [a]; None where nothing can merge them.
         kept, scores, slots: rows for this segment's P-frames, as in `Between`.
     """
 
@@ -83,6 +86,8 @@ class Encoded:
     anchor_frames: npt.NDArray[np.bool_]
     macs: int
     closing: Anchor | None
+    links: Tensor
+    anchor_tokens: Tensor | None
     kept: Tensor | None
     scores: Tensor | None
     slots: Tensor | None = None
@@ -224,12 +229,19 @@ def split(
         slots = None if between is None or between.slots is None else between.slots[mine]
         own_anchors = int(is_anchor[base:stop].sum()) - (segment.carried is not None)
         macs = own_anchors * anchor_macs + between_macs(number, kept)
+        rows = torch.stack([layout.previous[mine], layout.following[mine]], dim=1)
+        links = layout.anchors[rows] - base + segment.first
+        tokens = None
+        if anchors.context is not None:
+            own = (layout.anchors >= base) & (layout.anchors < stop)
+            tokens = anchors.context.tokens()[own.to(anchors.vectors.device)].cpu()
         closing = None
         if segment.continues:
             row = int((layout.anchors < stop).sum()) - 1
             context = None if anchors.context is None else anchors.context.take(row)
             closing = Anchor(anchors.vectors[row].clone(), context)
-        encoded.append(Encoded(vectors[base:stop], is_anchor[base:stop], macs, closing, kept, scores, slots))
+        parts = (closing, links, tokens, kept, scores, slots)
+        encoded.append(Encoded(vectors[base:stop], is_anchor[base:stop], macs, *parts))
         base = stop
     return encoded
 

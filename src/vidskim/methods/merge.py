@@ -127,5 +127,8 @@ class Merging(FrameMethod):
             start = own.stop
             kinds = np.zeros(len(segment.pixels), np.bool_)
             macs = each * len(segment.pixels)
-            encoded.append(Encoded(vectors[own], kinds, macs, None, kept[own], None, slots[own]))
+            itself = torch.arange(segment.first, segment.first + len(kinds))[:, None].expand(-1, 2)
+            encoded.append(
+                Encoded(vectors[own], kinds, macs, None, itself, None, kept[own], None, slots[own])
+            )
         return encoded

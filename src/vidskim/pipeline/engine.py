@@ -106,4 +106,5 @@ class Engine:
         )
         frames = torch.from_numpy(np.flatnonzero(~encoded.anchor_frames)) + segment.first
         kept = torch.empty(len(frames), 0, dtype=torch.int64) if encoded.kept is None else encoded.kept.cpu()
-        return features, Trace(frames, kept, encoded.scores, encoded.slots)
+        tokens = None if encoded.anchor_tokens is None else encoded.anchor_tokens[skip:]
+        return features, Trace(frames, encoded.links, kept, encoded.scores, encoded.slots, tokens)

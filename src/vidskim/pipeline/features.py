@@ -74,20 +74,25 @@ class Features:
 
 @dataclass(frozen=True)
 class Trace:
-    """What was computed in the P-frames.
+    """What was computed in the P-frames, and how far I-frames were merged.
 
     Args:
         frames: the P-frames' numbers in the video, int64 [p].
+        links: numbers of the I-frames before and after that each leans on, int64 [p, 2]; twice the same for one.
         kept: patches recomputed, numbered row-major from 0 in order of falling score, int64 [p, k]; padded with -1.
         scores: what they were chosen by, float32 [p, patches], or None where they were not chosen by scores.
         slots: where tokens are merged, the slot each patch sits in after each block, int64 [p, layers, patches];
             patches that share a slot are one token. None where nothing is merged.
+        anchor_tokens: how many tokens each I-frame ends with, the class token among them, int64 [a]; None where the
+            method never merges them.
     """
 
     frames: Tensor
+    links: Tensor
     kept: Tensor
     scores: Tensor | None
     slots: Tensor | None = None
+    anchor_tokens: Tensor | None = None
 
     @classmethod
     def concatenate(cls, parts: Sequence["Trace"]) -> "Trace":
@@ -96,9 +101,12 @@ class Trace:
         kept = [pad(part.kept, (0, width - part.kept.shape[1]), value=-1) for part in parts]
         scores = [part.scores for part in parts if part.scores is not None]
         slots = [part.slots for part in parts if part.slots is not None]
+        tokens = [part.anchor_tokens for part in parts if part.anchor_tokens is not None]
         return cls(
             torch.cat([part.frames for part in parts]) if parts else torch.empty(0, dtype=torch.int64),
+            torch.cat([part.links for part in parts]) if parts else torch.empty(0, 2, dtype=torch.int64),
             torch.cat(kept) if kept else torch.empty(0, 0, dtype=torch.int64),
             torch.cat(scores) if scores else None,
             torch.cat(slots) if slots else None,
+            torch.cat(tokens) if tokens else None,
         )

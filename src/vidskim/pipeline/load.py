@@ -47,8 +47,8 @@ def load_model(
 
     Args:
         source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
-        method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse"; of a video classifier
-            "full" or "sta".
+        method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse" (alone: budget=0.45 of
+            the full compute); of a video classifier "full" or "sta".
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
         dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16",
             "float64".
@@ -60,8 +60,8 @@ def load_model(
             own, or the one in its folder; with `student`, the student's.
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
-        **settings: of the method: interleave, keep or threshold, select, anchors, r, resolution, token, seed; of "sta"
-            r, groups, direction, anchor.
+        **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
+            of "sta" r, groups, direction, anchor.
 
     Returns:
         A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2 checkpoints, a `VideoClassifier` of VideoMAE's.

@@ -36,6 +36,7 @@ class Explanation:
         macs: multiply-accumulates the encoder spent.
         full_macs: what the full encoder spends on the same frames.
         looks_ahead: whether P-frames also lean on the I-frame after them.
+        anchor_tokens: how many tokens stand for each I-frame's patches in the end; none where it is one a patch.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Explanation:
     macs: int
     full_macs: int
     looks_ahead: bool
+    anchor_tokens: Sequence[int] = ()
 
     @property
     def share(self) -> float:
@@ -63,6 +65,15 @@ class Explanation:
             f"encoder's MACs ({self.macs / 1e9:.2f} of {self.full_macs / 1e9:.2f} G)"
         )
 
+    def merging(self) -> str:
+        """How far I-frames are merged, "merged to 24..31 of 49 tokens"; empty where they are not."""
+        patches = max(state.fates.size for state in self.states)
+        if not self.anchor_tokens or min(self.anchor_tokens) == patches:
+            return ""
+        least, most = min(self.anchor_tokens), max(self.anchor_tokens)
+        span = f"{least}" if least == most else f"{least}..{most}"
+        return f"merged to {span} of {patches} tokens"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: the whole, and each frame's counts."""
         return {
@@ -70,6 +81,7 @@ class Explanation:
             "macs": self.macs,
             "full_macs": self.full_macs,
             "share": self.share,
+            "anchor_tokens": list(self.anchor_tokens),
             "patches": {name: self.total(fate) for fate, name in enumerate(FATES)},
             "frames": [state.to_json() for state in self.states],
         }
@@ -110,12 +122,15 @@ def explain_file(
     read = partial(iter_video, start_s=start_s, end_s=end_s)
     blocks = observer.watch(read_blocks(path, encoder, fps=fps, read=read))
     states: list[PatchState] = []
-    macs = 0
+    tokens: list[int] = []
+    macs, config = 0, encoder.trunk.config
     for _, features, trace in encoder.trace_stream(blocks):
         states += observer.take(features, trace)
         macs += features.macs
-    full_macs = len(states) * vit_macs(encoder.trunk.config)
-    return Explanation(describe_method(encoder), states, macs, full_macs, encoder.method.lookahead)
+        if trace.anchor_tokens is not None:
+            tokens += (trace.anchor_tokens - config.prefix).tolist()
+    full_macs = len(states) * vit_macs(config)
+    return Explanation(describe_method(encoder), states, macs, full_macs, encoder.method.lookahead, tokens)
 
 
 def describe_method(encoder: VideoEncoder) -> str:

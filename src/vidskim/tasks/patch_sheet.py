@@ -23,7 +23,7 @@ from vidskim.tasks.patch_state import COMPUTED, DROPPED, MERGED, REUSED, PatchSt
 from vidskim.tasks.patch_timeline import HEIGHT as TIMELINE
 from vidskim.tasks.patch_timeline import SHOWN, draw_timeline
 
-LEAST_WIDTH = 760
+LEAST_WIDTH = 920
 MARGIN, TITLE, LEGEND, SWATCH = 16, 52, 30, 18  # pixels
 CHANGE_TEXT = "change: mean pixel difference to the frame before, 0..1"
 
@@ -98,6 +98,8 @@ def draw_legend(explanation: Explanation, *, width: int, marked: bool) -> Image.
     kinds = {state.kind for state in explanation.states}
     named = (("I", BEFORE), ("P", FRESH))
     bars = [(_plain(colour), f"{kind}-frame") for kind, colour in named if kind in kinds]
+    if explanation.merging():
+        bars[0] = (bars[0][0], f"I-frame, {explanation.merging()}")
     if marked:
         bars.append((_plain(SHOWN), "drawn above"))
     x = _draw_entries(image, 0, patches)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vidskim.methods.change import Change
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.residual import Residual
 from vidskim.pipeline.features import Trace
@@ -112,7 +113,7 @@ def read_states(
         One state a frame, without the frame before. What is merged is as after the last block.
     """
     change = _difference(stretch.pixels[1:], stretch.pixels[:-1], std, grid).mean(dim=1).tolist()
-    leans = _leans(stretch, method, std, grid) if method.lookahead else np.zeros(len(stretch.kinds))
+    leans = _leans(stretch, trace, method, Change(stretch.pixels, std=torch.tensor(std), grid=grid))
     rows = {number: row for row, number in enumerate(trace.frames.tolist())}
     states = []
     for place in range(int(stretch.led), len(stretch.kinds)):
@@ -120,9 +121,11 @@ def read_states(
         side = grid if kind == "I" or between is None else between
         fates = np.full(side * side, COMPUTED, dtype=np.int8)
         slots = np.full(side * side, -1, dtype=np.int64)
+        lean = np.full(side * side, np.nan, dtype=np.float32)
         if kind == "P":
             fates, slots = _fates(trace, rows[number], method, patches=side * side)
-        lean = np.where(fates == REUSED, leans[place], np.nan).astype(np.float32)
+            if (reused := fates == REUSED).any():
+                lean[reused] = leans[rows[number]][reused]
         state = PatchState(
             number=number,
             time_s=float(stretch.times_s[place]),
@@ -157,24 +160,23 @@ def _fates(
     return fates, np.where(merged, slots, -1)
 
 
-def _leans(stretch: Stretch, method: FrameMethod, std: Sequence[float], grid: int) -> npt.NDArray[np.float32]:
-    """Weight of the I-frame after each frame [t, n]: by the patch's change where the method blends so, else by time.
-
-    Rows of I-frames mean nothing.
-    """
-    frames = len(stretch.kinds)
-    anchors = np.flatnonzero(stretch.kinds == "I")
-    place = np.searchsorted(anchors, np.arange(frames), side="right") - 1
-    previous, following = anchors[place], anchors[np.minimum(place + 1, len(anchors) - 1)]
+def _leans(stretch: Stretch, trace: Trace, method: FrameMethod, change: Change) -> npt.NDArray[np.float32]:
+    """Weight of the I-frame after in P-frames [p, n]: by the patch's change if the method blends so, else by time."""
+    frames = trace.frames - stretch.first
+    previous, following = (trace.links - stretch.first).unbind(dim=1)
     if method.records:
-        before = _difference(stretch.pixels, stretch.pixels[previous], std, grid)
-        after = _difference(stretch.pixels, stretch.pixels[following], std, grid)
+        before, after = (change.between(frames.tolist(), side.tolist()) for side in (previous, following))
         tiny = torch.finfo(before.dtype).tiny  # a patch that equals both leans on both
-        share = ((before + tiny) / (before + after + 2 * tiny)).numpy()
-        return np.where((previous < following)[:, None], share, 0)  # after the last I-frame there is but one
-    start, stop = stretch.times_s[previous], stretch.times_s[following]
-    by_time = (stretch.times_s - start) / np.where(stop > start, stop - start, 1.0)
-    return np.repeat(by_time[:, None].astype(np.float32), grid * grid, axis=1)
+        share = (before + tiny) / (before + after + 2 * tiny)
+    else:
+        times = torch.from_numpy(stretch.times_s)
+        span = (times[following] - times[previous]).clamp(min=torch.finfo(times.dtype).tiny)
+        share = ((times[frames] - times[previous]) / span)[:, None].expand(-1, change.grid**2)
+    only = (previous > frames).to(share.dtype)[:, None]  # the one I-frame may be the one after
+    leans: npt.NDArray[np.float32] = (
+        torch.where((previous == following)[:, None], only, share).float().numpy()
+    )
+    return leans
 
 
 def _difference(frames: Tensor, others: Tensor, std: Sequence[float], grid: int) -> Tensor:

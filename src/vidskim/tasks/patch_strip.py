@@ -38,8 +38,10 @@ def choose_groups(explanation: Explanation, frames: int) -> list[list[PatchState
     if frames < 1:
         raise SettingsError(f"frames to draw must be 1 or more, received {frames}")
     groups = explanation.groups()
-    usual = max(len(group) for group in groups)
-    whole = [group for group in groups if len(group) == usual]  # the end of a video may be a shorter one
+    whole = [group for group in groups if any(state.kind == "P" for state in group)] or groups
+    if len(whole) > 1 and len(whole[-1]) < len(whole[-2]):
+        whole = whole[:-1]  # the end of a video may be a shorter one
+    usual = -(-sum(map(len, whole)) // len(whole))
     count = min(len(whole), max(1, frames // usual))
     return [whole[(2 * number + 1) * len(whole) // (2 * count)] for number in range(count)]
 
