@@ -62,7 +62,7 @@ def attend_in_products(
     b, h, n, c = q.shape
     m = k.shape[2]
     samples = max(1, LOGITS_BYTES // (h * n * m * q.itemsize))
-    bias = None if bias is None else bias.expand(b, h, 1, m)
+    bias = None if bias is None else bias.expand(b, h, -1, m)
     out, first = [], []
     for start in range(0, b, samples):
         few = slice(start, start + samples)
@@ -70,7 +70,7 @@ def attend_in_products(
         if bias is None:
             base, beta = q.new_empty(()).expand(rows, n, m), 0
         else:
-            base, beta = bias[few].reshape(rows, 1, m).expand(rows, n, m), 1
+            base, beta = bias[few].reshape(rows, -1, m).expand(rows, n, m), 1
         keys = k[few].reshape(rows, m, c).transpose(1, 2)
         logits = torch.baddbmm(base, q[few].reshape(rows, n, c), keys, beta=beta, alpha=c**-0.5)
         attention = logits.softmax(dim=-1)
