@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vidskim.cli.calibrate import calibrate
+from vidskim.cli.classify import classify
 from vidskim.cli.console import FAILED, note, print_document
 from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, synth, extract, index, search, ground, explain, calibrate):
+for verb in (doctor, prepare, demo, synth, extract, index, search, ground, classify, explain, calibrate):
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")

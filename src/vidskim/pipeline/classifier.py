@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +20,8 @@ from vidskim.models.recognition import build_video, read_video_checkpoint
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import Preparation, prepare_frames
-from vidskim.video.views import Views, find_views
+from vidskim.video.read import frame_times, read_video
+from vidskim.video.views import Rows, Views, find_views
 
 # Views that go through the trunk together. On a CPU more gains nothing and takes memory.
 CPU_VIEWS, GPU_VIEWS = 1, 15
@@ -156,18 +159,44 @@ class VideoClassifier:
         """
         if not isinstance(clip, Clip):
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
+        views = find_views(views)
+        return self._classify(clip, views.rows(len(clip), self.frames), top=top, views=views)
+
+    def classify_file(
+        self, path: str | PathLike[str], *, top: int = 5, views: str | Views = "one"
+    ) -> Classification:
+        """What a video file shows; only the frames that the views need are decoded and held.
+
+        Args:
+            path: a local file.
+            top: labels to return, 1 or more.
+            views: as in `classify`.
+
+        Raises:
+            VideoError: the file cannot be read; see `vidskim.errors`.
+            SettingsError: as `classify`.
+        """
+        views = find_views(views)
+        times_s = frame_times(path)
+        rows = views.rows(len(times_s), self.frames)
+        needed, places = np.unique(rows, return_inverse=True)
+        short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
+        clip = read_video(path, times_s=times_s[needed].tolist(), motion=False, short_side=short_side)
+        return self._classify(clip, places.reshape(rows.shape), top=top, views=views)
+
+    def _classify(self, clip: Clip, rows: Rows, *, top: int, views: Views) -> Classification:
+        """The labels of a clip's frames [clips, length], by their places in it."""
         if top < 1:
             raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
-        views = find_views(views)
         at_once = CPU_VIEWS if self.device.type == "cpu" else GPU_VIEWS
         parts, macs = [], 0
-        prepared = self._views(clip, views)
+        prepared = self._prepare(clip, rows, views)
         while batch := list(islice(prepared, at_once)):
             pixels = torch.stack(batch)
             logits, trail = self._run(pixels)
             parts.append(logits.softmax(dim=1))
-            frames, rows, columns = pixels.shape[2:]
-            macs += len(pixels) * self.method.macs(self.trunk.config, (frames, rows, columns), trail)
+            frames, height, width = pixels.shape[2:]
+            macs += len(pixels) * self.method.macs(self.trunk.config, (frames, height, width), trail)
         mean = torch.cat(parts).mean(dim=0)
         best = mean.topk(min(top, len(mean)))
         return Classification(
@@ -178,9 +207,9 @@ class VideoClassifier:
             self.fingerprint,
         )
 
-    def _views(self, clip: Clip, views: Views) -> Iterator[Tensor]:
+    def _prepare(self, clip: Clip, rows: Rows, views: Views) -> Iterator[Tensor]:
         """Prepared clips [3, t, y, x], crop after crop of each row of frames."""
-        for row in views.rows(len(clip), self.frames):
+        for row in rows:
             for along in views.places:
                 yield prepare_frames(clip.frames[row], self.preparation, along=along).transpose(0, 1)
 
