@@ -5,12 +5,16 @@ from dataclasses import fields
 from typing import Any
 
 from vidskim.errors import SettingsError, unknown_name
-from vidskim.methods.clips import ClipMethod, FullClip
+from vidskim.methods.clips import ClipMethod, FullClip, FullSwin
 from vidskim.methods.registry import METHODS
 from vidskim.methods.sta import Sta
+from vidskim.methods.swin_sta import SwinSta
 
 # of each kind of trunk
-CLIP_METHODS: dict[str, dict[str, Any]] = {"videomae": {FullClip.name: FullClip, Sta.name: Sta}}
+CLIP_METHODS: dict[str, dict[str, Any]] = {
+    "videomae": {FullClip.name: FullClip, Sta.name: Sta},
+    "swin": {FullSwin.name: FullSwin, SwinSta.name: SwinSta},
+}
 
 
 def make_clip_method(name: str, settings: Mapping[str, Any], *, family: str) -> ClipMethod:

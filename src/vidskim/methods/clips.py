@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from vidskim.models.cost import video_macs
+from vidskim.models.swin import VideoSwin
+from vidskim.models.swin_cost import swin_macs
+from vidskim.models.swin_variants import SwinConfig
 from vidskim.models.variants import VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 
@@ -78,3 +81,18 @@ class FullClip:
         """As `ClipMethod.macs`."""
         patches = prod(config.grid(*size))
         return video_macs(config, patches=patches, tokens=[patches] * config.layers)
+
+
+@dataclass(frozen=True)
+class FullSwin:
+    """Every token through the whole of a Video Swin."""
+
+    name = "full"
+
+    def run(self, trunk: VideoSwin, pixels: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
+        """As `ClipMethod.run`; nothing is dropped."""
+        return trunk(pixels), ()
+
+    def macs(self, config: SwinConfig, size: Size, trail: Sequence[Any] = ()) -> int:
+        """As `ClipMethod.macs`."""
+        return swin_macs(config, size)

@@ -46,6 +46,7 @@ class SwinCheckpoint:
         preparation: what to do to a frame first.
         weights_hash: sha256 (hex) of the tensors, the same whatever the layout was.
         description: such as "swin w96 l2-2-6-2 h3-6-12-24 window 8x7x7 eps 1e-05".
+        labels: names of the classes, which these files do not have.
     """
 
     config: SwinConfig
@@ -53,6 +54,7 @@ class SwinCheckpoint:
     preparation: Preparation
     weights_hash: str
     description: str
+    labels: tuple[str, ...] | None = None
 
 
 def is_swin(state: Mapping[str, Tensor]) -> bool:
@@ -65,6 +67,7 @@ def read_swin_checkpoint(
     *,
     window: Size | None = None,
     config: Mapping[str, object] | None = None,
+    image_size: int | None = None,
     state: dict[str, Tensor] | None = None,
 ) -> SwinCheckpoint:
     """Read a Video Swin, as mmaction2 and its authors or as torchvision store it.
@@ -73,6 +76,7 @@ def read_swin_checkpoint(
         path: a weights file, or a folder with one.
         window: the constructed window, where the bias table fits several; (8, 7, 7) and (16, 7, 7) are recognised.
         config: what the files do not say; wins over what is usual. Keys: eps, image_size, resize, mean, std.
+        image_size: side of the images in pixels; any will do.
         state: what `read_weights(path)` gave, if it was called already.
 
     Raises:
@@ -80,7 +84,9 @@ def read_swin_checkpoint(
         SettingsError: unknown or invalid `config`, or a window that does not fit the bias table.
     """
     path = Path(path)
-    settings = _check_settings(config)
+    settings = _check_settings(
+        {**(config or {}), **({} if image_size is None else {"image_size": image_size})}
+    )
     layout, named = _find_layout(read_weights(path) if state is None else state, path)
     built = _configure(named, layout, settings, window=window, path=path)
     problems = Problems()
@@ -120,7 +126,7 @@ def describe_swin(config: SwinConfig) -> str:
     return f"swin w{config.width} l{layers} h{heads} window {window} eps {config.eps:g}"
 
 
-def _check_settings(config: Mapping[str, object] | None) -> dict[str, Any]:
+def _check_settings(config: Mapping[str, object]) -> dict[str, Any]:
     settings = check_config(config)
     if told := sorted(settings.keys() - set(CONFIG)):
         raise SettingsError(

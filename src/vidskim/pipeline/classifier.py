@@ -1,6 +1,6 @@
 """VideoClassifier: clips in, labels with probabilities out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
@@ -11,18 +11,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidskim.errors import SettingsError
+from vidskim.errors import CheckpointError, SettingsError
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.clip_registry import clip_method_settings, make_clip_method
-from vidskim.methods.clips import ClipMethod, FullClip
+from vidskim.methods.clips import ClipMethod
 from vidskim.models.linear import pack_linears
 from vidskim.models.recognition import build_video, read_video_checkpoint
+from vidskim.models.swin import VideoSwin
+from vidskim.models.swin_checkpoint import build_swin, is_swin, read_swin_checkpoint
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import Preparation, prepare_frames
 from vidskim.video.read import frame_times, read_video
 from vidskim.video.views import Rows, Views, find_views
 
+# How a kind of trunk is read and built, and the frames from one to the next it was trained with on Kinetics.
+KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], int]] = {
+    "videomae": (read_video_checkpoint, build_video, 4),
+    "swin": (read_swin_checkpoint, build_swin, 2),
+}
 # Views that go through the trunk together. On a CPU more gains nothing and takes memory.
 CPU_VIEWS, GPU_VIEWS = 1, 15
 
@@ -67,7 +74,7 @@ class VideoClassifier:
 
     def __init__(
         self,
-        trunk: VideoTransformer,
+        trunk: VideoTransformer | VideoSwin,
         method: ClipMethod,
         *,
         family: str,
@@ -75,11 +82,13 @@ class VideoClassifier:
         fingerprint: Fingerprint,
         labels: Sequence[str] | None = None,
         frames: int = 16,
+        stride: int = 4,
     ) -> None:
         self.trunk, self.method = trunk, method
-        self.family, self.frames = family, frames  # kind of trunk; frames of a clip
+        self.family = family  # kind of trunk
+        self.frames, self.stride = frames, stride  # of a clip, and from one of them to the next
         self.preparation, self.fingerprint = preparation, fingerprint
-        classes = trunk.head.out_features
+        classes = trunk.config.classes or 0
         self.labels = tuple(labels) if labels is not None else tuple(map(str, range(classes)))
 
     def __repr__(self) -> str:
@@ -119,6 +128,7 @@ class VideoClassifier:
             fingerprint=replace(self.fingerprint, method=name, settings=clip_method_settings(method)),
             labels=self.labels,
             frames=self.frames,
+            stride=self.stride,
         )
 
     @overload
@@ -134,7 +144,7 @@ class VideoClassifier:
 
         Returns:
             Logits [b, classes], float32 or wider, on the model's device; with `trace` also one record for each place
-            where tokens were dropped, `Pruned` for VideoMAE.
+            where tokens were dropped, `Pruned` for VideoMAE, `Dropped` for Video Swin.
 
         Raises:
             SettingsError: clips the model cannot read, or that do not suit the method.
@@ -160,7 +170,9 @@ class VideoClassifier:
         if not isinstance(clip, Clip):
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
         views = find_views(views)
-        return self._classify(clip, views.rows(len(clip), self.frames), top=top, views=views)
+        return self._classify(
+            clip, views.rows(len(clip), self.frames, usual=self.stride), top=top, views=views
+        )
 
     def classify_file(
         self, path: str | PathLike[str], *, top: int = 5, views: str | Views = "one"
@@ -178,7 +190,7 @@ class VideoClassifier:
         """
         views = find_views(views)
         times_s = frame_times(path)
-        rows = views.rows(len(times_s), self.frames)
+        rows = views.rows(len(times_s), self.frames, usual=self.stride)
         needed, places = np.unique(rows, return_inverse=True)
         short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
         clip = read_video(path, times_s=times_s[needed].tolist(), motion=False, short_side=short_side)
@@ -244,20 +256,25 @@ def load_classifier(
         CheckpointError: of no known layout, or keys do not fit.
         SettingsError: unknown or invalid `config`.
     """
-    checkpoint = read_video_checkpoint(path, config=config, image_size=image_size, state=state)
+    family = "swin" if is_swin(state) else "videomae"
+    read, build, stride = KINDS[family]
+    checkpoint = read(path, config=config, image_size=image_size, state=state)
+    if checkpoint.config.classes is None:
+        raise CheckpointError(f"{path}: a {checkpoint.description} without a head, which gives no labels")
     preparation = replace(checkpoint.preparation, scaler=scaler)
     device, dtype = place
-    trunk = build_video(checkpoint, dtype=dtype).to(device)
+    trunk = build(checkpoint, dtype=dtype).to(device)
     pack_linears(trunk)
-    full = FullClip()
+    full = make_clip_method("full", {}, family=family)
     return VideoClassifier(
         trunk,
         full,
-        family="videomae",
+        family=family,
         preparation=preparation,
         fingerprint=Fingerprint(
             checkpoint.description, checkpoint.weights_hash, preparation.to_dict(), full.name
         ),
         labels=checkpoint.labels,
         frames=checkpoint.config.frames,
+        stride=stride,
     )

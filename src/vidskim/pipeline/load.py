@@ -61,10 +61,11 @@ def load_model(
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
-            of "sta" r, groups, direction, anchor.
+            of "sta" r, groups, direction, anchor, and on Video Swin r1, windows, anchor.
 
     Returns:
-        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2 checkpoints, a `VideoClassifier` of VideoMAE's.
+        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2 checkpoints, a `VideoClassifier` of VideoMAE's and
+        Video Swin's.
 
     Raises:
         SettingsError: an unknown method or setting, or a value out of range.

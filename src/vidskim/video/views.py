@@ -21,19 +21,19 @@ class Views:
             over the whole video (Something-Something).
         clips: "dense": runs, from the first to the last, one lies in the middle; "segments": 1 or 2.
         crops: squares along the longer side, from its start to its end; one lies in the centre.
-        stride: frames from one to the next, for "dense".
+        stride: frames from one to the next, for "dense"; None is the model's own.
     """
 
     sampling: Literal["dense", "segments"] = "dense"
     clips: int = 1
     crops: int = 1
-    stride: int = 4
+    stride: int | None = None
 
     def __post_init__(self) -> None:
         if self.sampling not in SAMPLING:
             raise unknown_name("sampling", self.sampling, SAMPLING)
         for name in ("clips", "crops", "stride"):
-            if (value := getattr(self, name)) < 1:
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise SettingsError(f"{name} must be 1 or more, received {value}")
         if self.sampling == "segments" and self.clips > 2:
             raise SettingsError(f'sampling="segments" gives 1 or 2 clips, received {self.clips}')
@@ -46,22 +46,25 @@ class Views:
         """Where the crops lie along the longer side, 0 to 1; None is the exact centre."""
         return [None] if self.crops == 1 else [j / (self.crops - 1) for j in range(self.crops)]
 
-    def rows(self, frames: int, length: int) -> Rows:
+    def rows(self, frames: int, length: int, *, usual: int = 4) -> Rows:
         """Frame numbers of each clip.
 
         Args:
             frames: how many the video has.
             length: how many a clip has; where the video has fewer, frames come more than once.
+            usual: the model's own stride.
 
         Returns:
             int64 [clips, length].
 
         Source: VideoMAE's evaluation on Kinetics-400 and on Something-Something v2.
         """
-        return self._dense(frames, length) if self.sampling == "dense" else self._segments(frames, length)
+        if self.sampling == "segments":
+            return self._segments(frames, length)
+        return self._dense(frames, length, self.stride or usual)
 
-    def _dense(self, frames: int, length: int) -> Rows:
-        taken = np.arange(0, frames, self.stride)
+    def _dense(self, frames: int, length: int, stride: int) -> Rows:
+        taken = np.arange(0, frames, stride)
         taken = np.append(taken, np.repeat(taken[-1:], max(0, length - len(taken))))
         room = len(taken) - length
         starts = (
