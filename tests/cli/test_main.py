@@ -9,7 +9,10 @@ import pytest
 import vidskim
 from vidskim.cli.main import app, main
 
-VERBS = {"doctor", "prepare", "demo", "synth", "extract", "index", "search", "ground", "explain", "calibrate"}
+VERBS = {
+    *("doctor", "prepare", "demo", "synth", "extract", "index", "search", "ground"),
+    *("classify", "explain", "calibrate"),
+}
 GROUPS = {"store": {"list", "remove", "move", "compact", "index"}, "train": {"contrastive", "distill"}}
 
 
