@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         VidskimError,
     )
     from vidskim.fingerprint import Fingerprint
-    from vidskim.pipeline.classifier import Classification, VideoClassifier
+    from vidskim.pipeline.classification import Classification
+    from vidskim.pipeline.classifier import VideoClassifier
     from vidskim.pipeline.encoder import VideoEncoder
     from vidskim.pipeline.features import Features, Trace
     from vidskim.pipeline.live import Stream, StreamState
@@ -72,7 +73,7 @@ __all__ = [
 ]
 
 _ORIGIN = {
-    "Classification": "pipeline.classifier",
+    "Classification": "pipeline.classification",
     "Clip": "video.clip",
     "Features": "pipeline.features",
     "Fingerprint": "fingerprint",

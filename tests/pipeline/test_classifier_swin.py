@@ -17,7 +17,6 @@ from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.pipeline.load import load_encoder, load_model
 from vidskim.video.clip import Clip, Health
 from vidskim.video.prepare import prepare_frames
-from vidskim.video.views import Views
 
 TINY = SwinConfig(width=8, depths=(1, 2, 1, 1), heads=(1, 2, 2, 4), window=(4, 3, 3), classes=5)
 SIZE = (32, 64, 64)
@@ -49,7 +48,7 @@ def clip() -> Clip:
 
 def test_labels_of_every_second_frame(rec: VideoClassifier, clip: Clip, stored: dict[str, Tensor]) -> None:
     found = rec.classify(clip, top=5)
-    frames = list(range(12, 76, 2))  # 32 in the middle of 45
+    frames = list(range(13, 77, 2))  # 64 in the middle of 90
     pixels = prepare_frames(clip.frames[frames], rec.preparation).transpose(0, 1)[None]
     expected = logits(pixels, stored, TINY).softmax(dim=1)[0]
     assert dict(found) == pytest.approx({str(c): p.item() for c, p in enumerate(expected)}, abs=1e-5)
@@ -59,11 +58,11 @@ def test_labels_of_every_second_frame(rec: VideoClassifier, clip: Clip, stored: 
 
 def test_sta_says_what_its_windows_cost(rec: VideoClassifier, clip: Clip) -> None:
     pruned = rec.with_method("sta", r1=16)
-    found = pruned.classify(clip, views=Views(clips=2, crops=3))
-    filled = rec.with_method("sta", r1=16, windows="filled").classify(clip, views=Views(clips=2, crops=3))
+    found = pruned.classify(clip, views="ssv2")
+    filled = rec.with_method("sta", r1=16, windows="filled").classify(clip, views="ssv2")
     assert found.probabilities == pytest.approx(filled.probabilities, abs=1e-5)
-    assert found.views == 6
-    assert found.macs < filled.macs == 6 * SwinSta(r1=16).macs(TINY, SIZE) < 6 * swin_macs(TINY, SIZE)
+    assert found.views == 3
+    assert found.macs < filled.macs == 3 * SwinSta(r1=16).macs(TINY, SIZE) < 3 * swin_macs(TINY, SIZE)
     assert pruned.fingerprint.settings == {"r1": 16, "windows": "packed", "anchor": "all"}
 
 

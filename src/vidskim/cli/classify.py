@@ -5,74 +5,66 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidskim.cli.classifier_options import R1, ClassifierOption, ClassifierSetting, R, ViewsName
 from vidskim.cli.console import DONE, FAILED, PARTIAL, JsonOption, Outcome, note, run_verb
 from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
-from vidskim.errors import CheckpointError, VideoError
+from vidskim.errors import VideoError
 
 if TYPE_CHECKING:
-    from vidskim.pipeline.classifier import Classification, VideoClassifier
-
-Model = Annotated[str, typer.Option(help="A fine-tuned VideoMAE: a Hub id, a folder or a checkpoint file.")]
-Drop = Annotated[int | None, typer.Option(help="Tokens that sta drops in each group of time. Default 48.")]
-Setting = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="r (as [64,48,32]), groups, direction or anchor of sta: name=value."),
-]
-ViewsName = Annotated[
-    str, typer.Option(help="one, k400 (15, as published for Kinetics) or ssv2 (6, for Something-Something).")
-]
+    from vidskim.pipeline.classification import Classification
+    from vidskim.pipeline.classifier import VideoClassifier
 
 
 def classify(
     videos: Annotated[list[str], typer.Argument(help="Files, folders, or @list.txt.")],
     *,
-    model: Model,
+    model: ClassifierOption,
     method: Annotated[str, typer.Option(help="full or sta.")] = "full",
-    r: Drop = None,
+    r: R = None,
+    r1: R1 = None,
     top: Annotated[int, typer.Option(min=1, help="Labels for each video.")] = 5,
     views: ViewsName = "one",
-    setting: Setting = None,
+    setting: ClassifierSetting = None,
     config: Config = None,
     scaler: Scaler = "pillow",
     device: Device = "auto",
     dtype: Dtype = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Label videos with a fine-tuned VideoMAE, in full or with fewer tokens.
+    """Label videos with a fine-tuned VideoMAE or Video Swin, in full or with fewer tokens.
 
     Examples:
 
       vidskim classify clips/ --model MCG-NJU/videomae-base-finetuned-kinetics --method sta --r 48
 
+      vidskim classify clips/ --model swin_tiny_k400.pth --method sta --r1 256
+
       vidskim classify dog.mp4 --model checkpoint-99.pth --views k400 --top 3 --json
     """
 
     def body() -> Outcome:
-        from vidskim.pipeline.classifier import VideoClassifier
-        from vidskim.pipeline.load import load_model
+        from vidskim.pipeline.load import load_classifier
         from vidskim.pipeline.sources import list_videos
-        from vidskim.video.views import find_views
+        from vidskim.tasks.classify import classify_files
 
-        listed, chosen = list_videos(videos), find_views(views)
-        classifier = load_model(
+        listed = list_videos(videos)
+        classifier = load_classifier(
             model,
             method=method,
             device=device,
             dtype=dtype,
             config=read_pairs("--config", config),
             scaler=scaler,
-            **read_pairs("--set", setting, r=r),
+            **read_pairs("--set", setting, r=r, r1=r1),
         )
-        if not isinstance(classifier, VideoClassifier):
-            raise CheckpointError(f"{model} is a frame model and has no labels; give a video classifier")
         found: dict[Path, Classification] = {}
         failed: list[VideoError] = []
-        for path in listed:
-            try:
-                found[path] = classifier.classify_file(path, top=top, views=chosen)
-            except VideoError as error:
-                failed.append(error)
-                note(f"failed {error}")
+        for path, shown in classify_files(listed, classifier, top=top, views=views):
+            if isinstance(shown, VideoError):
+                failed.append(shown)
+                note(f"failed {shown}")
+            else:
+                found[path] = shown
         return _outcome(classifier, found, failed)
 
     run_verb(body, as_json=as_json)

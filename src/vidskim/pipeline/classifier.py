@@ -1,6 +1,6 @@
 """VideoClassifier: clips in, labels with probabilities out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
@@ -20,50 +20,35 @@ from vidskim.models.recognition import build_video, read_video_checkpoint
 from vidskim.models.swin import VideoSwin
 from vidskim.models.swin_checkpoint import build_swin, is_swin, read_swin_checkpoint
 from vidskim.models.video_vit import VideoTransformer
+from vidskim.pipeline.classification import Classification
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import Preparation, prepare_frames
 from vidskim.video.read import frame_times, read_video
-from vidskim.video.views import Rows, Views, find_views
+from vidskim.video.views import SWIN_VIEWS, VIDEOMAE_VIEWS, Rows, Views, find_views
 
-# How a kind of trunk is read and built, and the frames from one to the next it was trained with on Kinetics.
-KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], int]] = {
-    "videomae": (read_video_checkpoint, build_video, 4),
-    "swin": (read_swin_checkpoint, build_swin, 2),
-}
 # Views that go through the trunk together. On a CPU more gains nothing and takes memory.
 CPU_VIEWS, GPU_VIEWS = 1, 15
 
 
 @dataclass(frozen=True)
-class Classification:
-    """What a video shows, the likeliest first. A row of (label, probability).
+class Kind:
+    """One kind of trunk.
 
     Args:
-        labels: names of the classes.
-        probabilities: of each, in falling order; over all classes they add up to 1.
-        views: parts of the video they are a mean of.
-        macs: multiply-accumulates the trunk spent on them.
-        fingerprint: of the classifier.
+        read: from files to a checkpoint.
+        build: from a checkpoint to the trunk.
+        views: its published evaluations by name.
     """
 
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    views: int
-    macs: int
-    fingerprint: Fingerprint
+    read: Callable[..., Any]
+    build: Callable[..., Any]
+    views: Mapping[str, Views]
 
-    def __len__(self) -> int:
-        return len(self.labels)
 
-    def __getitem__(self, place: int) -> tuple[str, float]:
-        return self.labels[place], self.probabilities[place]
-
-    def __iter__(self) -> Iterator[tuple[str, float]]:
-        return zip(self.labels, self.probabilities, strict=True)
-
-    def __repr__(self) -> str:
-        rows = ", ".join(f"{label!r} {probability:.3f}" for label, probability in self)
-        return f"Classification({rows}; {self.views} views, {self.macs / 1e9:.1f} GMAC)"
+KINDS = {
+    "videomae": Kind(read_video_checkpoint, build_video, VIDEOMAE_VIEWS),
+    "swin": Kind(read_swin_checkpoint, build_swin, SWIN_VIEWS),
+}
 
 
 class VideoClassifier:
@@ -82,11 +67,9 @@ class VideoClassifier:
         fingerprint: Fingerprint,
         labels: Sequence[str] | None = None,
         frames: int = 16,
-        stride: int = 4,
     ) -> None:
         self.trunk, self.method = trunk, method
-        self.family = family  # kind of trunk
-        self.frames, self.stride = frames, stride  # of a clip, and from one of them to the next
+        self.family, self.frames = family, frames  # kind of trunk; frames of a clip
         self.preparation, self.fingerprint = preparation, fingerprint
         classes = trunk.config.classes or 0
         self.labels = tuple(labels) if labels is not None else tuple(map(str, range(classes)))
@@ -128,7 +111,6 @@ class VideoClassifier:
             fingerprint=replace(self.fingerprint, method=name, settings=clip_method_settings(method)),
             labels=self.labels,
             frames=self.frames,
-            stride=self.stride,
         )
 
     @overload
@@ -158,8 +140,8 @@ class VideoClassifier:
         Args:
             clip: frames uint8 [t, y, x, 3]; with dense views at the video's own frame rate, as in training.
             top: labels to return, 1 or more.
-            views: parts to look at: "one", "k400" (15 views, as published for Kinetics), "ssv2" (6 views, for
-                Something-Something), or `Views(...)`.
+            views: parts to look at: "one", "k400" (as published for Kinetics: 15 views, Video Swin 12), "ssv2" (for
+                Something-Something: 6, Video Swin 3), or `Views(...)`.
 
         Returns:
             The `top` likeliest labels; probabilities are a mean over the views.
@@ -169,10 +151,9 @@ class VideoClassifier:
         """
         if not isinstance(clip, Clip):
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
-        views = find_views(views)
-        return self._classify(
-            clip, views.rows(len(clip), self.frames, usual=self.stride), top=top, views=views
-        )
+        _check_top(top)
+        views = self.find_views(views)
+        return self._name_best(self._prepare(clip, views.rows(len(clip), self.frames), views), top)
 
     def classify_file(
         self, path: str | PathLike[str], *, top: int = 5, views: str | Views = "one"
@@ -188,39 +169,68 @@ class VideoClassifier:
             VideoError: the file cannot be read; see `vidskim.errors`.
             SettingsError: as `classify`.
         """
-        views = find_views(views)
+        _check_top(top)
+        return self._name_best(self.read_views(path, views), top)
+
+    def find_views(self, views: str | Views) -> Views:
+        """Views by their name, for this kind of model.
+
+        Raises:
+            SettingsError: no such name.
+        """
+        return find_views(views, KINDS[self.family].views)
+
+    def read_views(self, path: str | PathLike[str], views: str | Views) -> Iterator[Tensor]:
+        """The views of a file as the model sees them; any method of it sees the same.
+
+        Args:
+            path: a local file.
+            views: as in `classify`.
+
+        Yields:
+            Prepared clips [3, t, y, x], crop after crop of each run of frames.
+
+        Raises:
+            VideoError: the file cannot be read.
+            SettingsError: an unknown name of views.
+        """
+        views = self.find_views(views)
         times_s = frame_times(path)
-        rows = views.rows(len(times_s), self.frames, usual=self.stride)
+        rows = views.rows(len(times_s), self.frames)
         needed, places = np.unique(rows, return_inverse=True)
         short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
         clip = read_video(path, times_s=times_s[needed].tolist(), motion=False, short_side=short_side)
-        return self._classify(clip, places.reshape(rows.shape), top=top, views=views)
+        return self._prepare(clip, places.reshape(rows.shape), views)
 
-    def _classify(self, clip: Clip, rows: Rows, *, top: int, views: Views) -> Classification:
-        """The labels of a clip's frames [clips, length], by their places in it."""
-        if top < 1:
-            raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
+    def mean_probabilities(self, views: Iterable[Tensor]) -> tuple[Tensor, int, int]:
+        """What all views together show.
+
+        Args:
+            views: prepared clips [3, t, y, x], one or more.
+
+        Returns:
+            Probabilities [classes], float32 or wider, a mean over the views; multiply-accumulates spent; how many
+            views there were.
+        """
         at_once = CPU_VIEWS if self.device.type == "cpu" else GPU_VIEWS
-        parts, macs = [], 0
-        prepared = self._prepare(clip, rows, views)
-        while batch := list(islice(prepared, at_once)):
+        parts, macs, waiting = [], 0, iter(views)
+        while batch := list(islice(waiting, at_once)):
             pixels = torch.stack(batch)
             logits, trail = self._run(pixels)
             parts.append(logits.softmax(dim=1))
             frames, height, width = pixels.shape[2:]
             macs += len(pixels) * self.method.macs(self.trunk.config, (frames, height, width), trail)
-        mean = torch.cat(parts).mean(dim=0)
-        best = mean.topk(min(top, len(mean)))
-        return Classification(
-            tuple(self.labels[number] for number in best.indices.tolist()),
-            tuple(best.values.tolist()),
-            len(views),
-            macs,
-            self.fingerprint,
-        )
+        every = torch.cat(parts)
+        return every.mean(dim=0), macs, len(every)
+
+    def _name_best(self, prepared: Iterable[Tensor], top: int) -> Classification:
+        probabilities, macs, views = self.mean_probabilities(prepared)
+        best = probabilities.topk(min(top, len(probabilities)))
+        labels = tuple(self.labels[number] for number in best.indices.tolist())
+        return Classification(labels, tuple(best.values.tolist()), views, macs, self.fingerprint)
 
     def _prepare(self, clip: Clip, rows: Rows, views: Views) -> Iterator[Tensor]:
-        """Prepared clips [3, t, y, x], crop after crop of each row of frames."""
+        """Views of a clip whose runs have these frames, [clips, length]."""
         for row in rows:
             for along in views.places:
                 yield prepare_frames(clip.frames[row], self.preparation, along=along).transpose(0, 1)
@@ -233,7 +243,7 @@ class VideoClassifier:
             return logits.to(torch.promote_types(logits.dtype, torch.float32)), trail
 
 
-def load_classifier(
+def read_classifier(
     path: Path,
     *,
     state: dict[str, Tensor],
@@ -257,13 +267,13 @@ def load_classifier(
         SettingsError: unknown or invalid `config`.
     """
     family = "swin" if is_swin(state) else "videomae"
-    read, build, stride = KINDS[family]
-    checkpoint = read(path, config=config, image_size=image_size, state=state)
+    kind = KINDS[family]
+    checkpoint = kind.read(path, config=config, image_size=image_size, state=state)
     if checkpoint.config.classes is None:
         raise CheckpointError(f"{path}: a {checkpoint.description} without a head, which gives no labels")
     preparation = replace(checkpoint.preparation, scaler=scaler)
     device, dtype = place
-    trunk = build(checkpoint, dtype=dtype).to(device)
+    trunk = kind.build(checkpoint, dtype=dtype).to(device)
     pack_linears(trunk)
     full = make_clip_method("full", {}, family=family)
     return VideoClassifier(
@@ -276,5 +286,9 @@ def load_classifier(
         ),
         labels=checkpoint.labels,
         frames=checkpoint.config.frames,
-        stride=stride,
     )
+
+
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")

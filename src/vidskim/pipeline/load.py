@@ -18,7 +18,7 @@ from vidskim.models.layouts.measure import reads_video
 from vidskim.models.linear import cpu_has_bfloat16
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.weights import read_weights
-from vidskim.pipeline.classifier import load_classifier
+from vidskim.pipeline.classifier import VideoClassifier, read_classifier
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
 from vidskim.pipeline.text import TextEncoder
@@ -82,7 +82,7 @@ def load_model(
     }
     if reads_video(state):
         _refuse_parts(tokenizer=tokenizer, **parts)
-        classifier = load_classifier(path, place=place, scaler=scaler, **reading)
+        classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
     checkpoint = read_checkpoint(path, **reading)
@@ -103,6 +103,19 @@ def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
             f"{source} is a video classifier, which has no frame features; vidskim.load_model(...).classify(clip) "
             "gives its labels"
         )
+    return model
+
+
+def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassifier:
+    """`load_model` for video classifiers only.
+
+    Raises:
+        SettingsError: as `load_model`.
+        CheckpointError: as `load_model`, or the checkpoint is a frame model.
+    """
+    model = load_model(source, **options)
+    if not isinstance(model, VideoClassifier):
+        raise CheckpointError(f"{source} is a frame model and has no labels; give a video classifier")
     return model
 
 
