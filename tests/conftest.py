@@ -2,6 +2,7 @@
 
 import signal
 
+import hypothesis
 import pytest
 import torch
 
@@ -9,6 +10,9 @@ import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # the tests' tensors are tiny: threads only wait for each other
 torch.set_num_threads(1)
+# a loaded machine is no failure
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Plans: I-frames over scenes, patches within a budget, and the candidate that loses least."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -8,18 +11,19 @@ from tests.methods.conftest import CONFIG
 
 from vidskim.methods.change import Change
 from vidskim.methods.condense import LIGHT, NOTHING, STRONG, Schedule
-from vidskim.methods.layout import Grouping
+from vidskim.methods.layout import Grouping, Segment
 from vidskim.methods.plan import (
     anchor_macs,
     between_macs,
     fit_counts,
+    is_tiny,
     level_counts,
     make_plan,
     remaining,
     spread,
 )
 from vidskim.models.cost import vit_macs
-from vidskim.models.variants import VitConfig
+from vidskim.models.variants import VitConfig, clip_vit
 
 STD = torch.full((3,), 0.5)
 
@@ -87,7 +91,15 @@ def test_still_frames_get_few_i_frames_and_moving_ones_many() -> None:
     moving = moving.cumsum(dim=0)
     total = 0.45 * 32 * vit_macs(config)
     plans = [
-        make_plan(config, Change(pixels, std=STD, grid=4), frames=33, total=total, strain=1.0, closing=False)
+        make_plan(
+            config,
+            Change(pixels, std=STD, grid=4),
+            frames=33,
+            total=total,
+            strain=1.0,
+            begun=True,
+            closing=False,
+        )
         for pixels in (quiet, moving)
     ]
     assert len(plans[0].grouping.anchors) < len(plans[1].grouping.anchors)
@@ -106,7 +118,7 @@ def test_what_does_not_change_costs_next_to_nothing() -> None:
     config = VitConfig(**{**vars(CONFIG), "layers": 12, "width": 192, "hidden": 768, "heads": 3})
     still = Change(torch.randn(1, 3, 32, 32).repeat(33, 1, 1, 1), std=STD, grid=4)
     total = 0.45 * 32 * vit_macs(config)
-    plan = make_plan(config, still, frames=33, total=total, strain=1.0, closing=True)
+    plan = make_plan(config, still, frames=33, total=total, strain=1.0, begun=True, closing=True)
     assert plan.schedule == NOTHING  # nothing is lost, also not by merging
     assert total - plan.left < 0.1 * 32 * vit_macs(config)
 
@@ -117,7 +129,7 @@ def test_where_merging_hurts_less_is_merged() -> None:
     change = Change(pixels.cumsum(dim=0), std=STD, grid=4)
     total = 0.45 * 32 * vit_macs(config)
     easy, hard = (
-        make_plan(config, change, frames=33, total=total, strain=strain, closing=False)
+        make_plan(config, change, frames=33, total=total, strain=strain, begun=True, closing=False)
         for strain in (0.1, 100.0)
     )
     assert easy.schedule == STRONG
@@ -126,6 +138,16 @@ def test_where_merging_hurts_less_is_merged() -> None:
 
 def test_too_small_a_budget_gets_the_cheapest_plan() -> None:
     change = Change(torch.randn(20, 3, 32, 32), std=STD, grid=4)
-    plan = make_plan(CONFIG, change, frames=20, total=1.0, strain=1.0, closing=False)
+    plan = make_plan(CONFIG, change, frames=20, total=1.0, strain=1.0, begun=True, closing=False)
     assert len(plan.grouping.anchors) == 2
     assert plan.schedule == STRONG
+
+
+def test_a_second_pass_is_not_worth_it_for_few_tokens_and_large_weights() -> None:
+    base = clip_vit("B/32")
+    videos = [
+        Segment(torch.empty(frames, 3, 0, 0), np.arange(frames) * 1.0, None, 0) for frames in range(1, 20)
+    ]
+    assert [len(video.pixels) for video in videos if is_tiny(base, video)] == list(range(1, 11))
+    assert not any(is_tiny(CONFIG, video) for video in videos)  # its weights stay in a cache
+    assert not any(is_tiny(base, replace(video, continues=True)) for video in videos)

@@ -1,5 +1,7 @@
 """reuse: its limits, its dials, and what a budget does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from tests.methods.conftest import segment
 from vidskim.errors import SettingsError
 from vidskim.methods.baseline import Full
 from vidskim.methods.layout import Segment
+from vidskim.methods.plan import FEW_TOKENS
 from vidskim.methods.reuse import BUDGET, Reuse
 from vidskim.models.vit import VisionTransformer
 
@@ -73,6 +76,26 @@ def test_a_budget_is_kept_and_nearly_spent(trunk: VisionTransformer, budget: flo
     (full,) = Full().encode(trunk, [segment(40)])
     (reused,) = Reuse(std=STD, budget=budget).encode(trunk, [segment(40)])
     assert 0.85 * budget < reused.macs / full.macs <= budget
+
+
+@pytest.mark.parametrize("frames", [6, 16])
+def test_a_short_video_keeps_its_budget_too(trunk: VisionTransformer, frames: int) -> None:
+    full, reused = (
+        method.encode(trunk, [segment(frames)])[0] for method in (Full(), Reuse(std=STD, budget=0.6))
+    )
+    assert reused.macs <= 0.6 * full.macs
+
+
+def test_a_handful_of_frames_is_encoded_in_full(
+    trunk: VisionTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidskim.methods.plan.CACHED_WEIGHTS", 0)
+    few = FEW_TOKENS // (trunk.config.prefix + trunk.config.patches)
+    segments = [segment(few), segment(few + 1), replace(segment(few), continues=True)]
+    full = Full().encode(trunk, segments)
+    reused = Reuse(std=STD).encode(trunk, segments)
+    torch.testing.assert_close(reused[0].vectors, full[0].vectors)
+    assert [own.macs < whole.macs for own, whole in zip(reused, full, strict=True)] == [False, True, True]
 
 
 def test_a_larger_budget_loses_less(trunk: VisionTransformer) -> None:

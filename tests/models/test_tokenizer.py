@@ -93,7 +93,7 @@ def test_tokenizer_json(tmp_path: Path, oracle: transformers.CLIPTokenizer, cont
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=20))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text(folder: Path, oracle: transformers.CLIPTokenizer, texts: list[str]) -> None:
     ids = Tokenizer.from_folder(folder).encode(texts, 30).tolist()
     assert ids == (oracle_ids(oracle, texts, 30) if texts else [])

@@ -190,7 +190,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(operations=OPERATIONS)
 def test_any_sequence_of_operations_leaves_the_truth(
     operations: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory

@@ -51,7 +51,7 @@ def allowed(shelf: Shelf, folder: str | None, ids: frozenset[str] | None) -> dic
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_nearest_is_what_comparing_one_by_one_gives(library: Shelf, data: st.DataObject) -> None:
     folder = data.draw(st.sampled_from(FOLDERS))

@@ -57,7 +57,7 @@ def test_everything_has_words_and_no_word_has_two_meanings() -> None:
 
 
 @given(look=LOOKS, **COMMON)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_caption_names_shape_colour_and_action_and_nothing_wrong(
     look: Look, action: str, pattern: str, seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_caption_names_shape_colour_and_action_and_nothing_wrong(
 
 
 @given(look=LOOKS, **COMMON)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_two_paraphrases_are_alike(look: Look, action: str, pattern: str, seed: int) -> None:
     texts = write_paraphrases(look, action, pattern, np.random.default_rng(seed), count=6)
     assert len(set(texts)) == len(texts) == 6

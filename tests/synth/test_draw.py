@@ -23,7 +23,7 @@ def many() -> list[Script]:
 
 
 @given(split=SPLITS, seed=SEEDS, number=NUMBERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_script_is_a_sound_timetable(split: Split, seed: int, number: int) -> None:
     script = draw_script(split, seed=seed, number=number)
     assert script.name == f"{split}-{seed}-{number:05d}"
@@ -44,7 +44,7 @@ def test_a_script_is_a_sound_timetable(split: Split, seed: int, number: int) -> 
 
 
 @given(split=SPLITS, seed=SEEDS, number=NUMBERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_same_numbers_give_the_same_script(split: Split, seed: int, number: int) -> None:
     script = draw_script(split, seed=seed, number=number)
     assert script == draw_script(str(split), seed=seed, number=number)
@@ -58,7 +58,7 @@ def test_the_same_numbers_give_the_same_script(split: Split, seed: int, number: 
 
 
 @given(split=st.sampled_from([Split.TRAIN, Split.VALIDATION]), seed=SEEDS, number=NUMBERS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_only_test_videos_show_what_is_held_out(split: Split, seed: int, number: int) -> None:
     for event in draw_script(split, seed=seed, number=number).events:
         assert not event.held_out

@@ -64,7 +64,7 @@ def plain(
 
 
 @given(shapes)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_it_is_the_plain_version(shape: dict[str, Any]) -> None:
     seed = shape.pop("seed")
     x, keys = draw(shape["groups"], shape.pop("size"), seed)
@@ -77,7 +77,7 @@ def test_it_is_the_plain_version(shape: dict[str, Any]) -> None:
 
 
 @given(shapes)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_every_group_loses_r_and_stays_in_its_place(shape: dict[str, Any]) -> None:
     size = shape.pop("size")
     x, keys = draw(shape["groups"], size, shape.pop("seed"))

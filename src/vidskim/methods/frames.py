@@ -246,11 +246,14 @@ def split(
     return encoded
 
 
-def batches(rows: Tensor, tokens: int, device: torch.device) -> Iterator[Tensor]:
-    """Cut rows [r] of `tokens` tokens each into near-equal batches that fit the device's budget of token rows."""
+def batches(rows: Tensor, tokens: int | Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Cut rows [r] of `tokens` tokens each, or [r], into near-equal batches that fit the device's budget of tokens."""
     budget = CPU_ROWS if device.type == "cpu" else GPU_ROWS
-    parts = -(-len(rows) * tokens // budget)
-    yield from (part for part in rows.tensor_split(max(parts, 1)) if len(part))
+    widths = torch.as_tensor(tokens).expand(len(rows))
+    total = int(widths.sum())
+    part = (widths.cumsum(dim=0) - widths) * -(-total // budget) // max(total, 1)
+    cuts = (part.diff() > 0).nonzero()[:, 0] + 1
+    yield from rows.tensor_split(cuts) if len(rows) else ()
 
 
 def as_index(rows: Tensor) -> Tensor | slice:

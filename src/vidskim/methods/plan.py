@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vidskim.methods.change import Change
 from vidskim.methods.condense import SCHEDULES, STRONG, Schedule
-from vidskim.methods.layout import Grouping
+from vidskim.methods.layout import Grouping, Segment
 from vidskim.models.cost import condensed_macs, condensed_widths, vit_macs
 from vidskim.models.variants import VitConfig
 
@@ -27,6 +27,8 @@ LOSS, POWER = 0.6, 0.6
 OWN_MERGING = 0.5  # recomputed tokens of P-frames are merged at this share of the strong schedule
 # counts of recomputed patches, as shares: few, so that frames of one count share a batch
 LEVELS = (0.02, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 1.0)
+# a pass takes at least the time in which its weights are read, if they do not stay in a cache; see `is_tiny`
+FEW_TOKENS, CACHED_WEIGHTS = 512, 1 << 23
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,24 @@ class Plan:
 
 
 def make_plan(
-    config: VitConfig, change: Change, *, frames: int, total: float, strain: float, closing: bool
+    config: VitConfig,
+    change: Change,
+    *,
+    frames: int,
+    total: float,
+    strain: float,
+    begun: bool,
+    closing: bool,
 ) -> Plan:
-    """The plan that is expected to lose least within a budget, of equals the cheapest. Frame 0 is encoded already.
+    """The plan that is expected to lose least within a budget, of equals the cheapest.
 
     Args:
         config: of the tower.
         change: of the segment.
         frames: in the segment.
-        total: MACs for the other frames.
-        strain: what merging lost in frame 0, as a multiple of what is typical.
+        total: MACs for the frames that are not encoded yet.
+        strain: what merging lost in frame 0, as a multiple of what is typical; 1 where it is not known.
+        begun: frame 0 is encoded already.
         closing: the last frame must be an I-frame, as another segment follows.
     """
     starts = change.scene_starts()
@@ -66,7 +76,7 @@ def make_plan(
         between, previous, following = grouping.links()
         scores = torch.minimum(change.between(between, previous), change.between(between, following))
         for schedule in SCHEDULES:
-            anchors = (len(grouping.anchors) - 1) * anchor_macs(config, schedule)
+            anchors = (len(grouping.anchors) - begun) * anchor_macs(config, schedule)
             left = total - anchors
             counts = fit_counts(config, scores, schedule, left)
             # P-frames read what I-frames lost, so merging costs all frames
@@ -75,6 +85,14 @@ def make_plan(
             key = (macs > total, float(macs - total if macs > total else loss), macs)
             plans.append((*key, Plan(grouping, schedule, left, strain)))
     return min(plans, key=lambda plan: plan[:3])[3]
+
+
+def is_tiny(config: VitConfig, segment: Segment) -> bool:
+    """Whether a segment is a whole video, encoded soonest in one pass: a second one reads all weights from memory."""
+    whole = segment.carried is None and not segment.continues
+    tokens = len(segment.pixels) * (config.prefix + config.patches)
+    weights = config.layers * (4 * config.width**2 + 2 * config.width * config.hidden)
+    return whole and tokens <= FEW_TOKENS and weights > CACHED_WEIGHTS
 
 
 def spread(frames: int, starts: Sequence[int], interleave: int, *, closing: bool) -> Grouping:

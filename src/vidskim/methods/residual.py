@@ -200,10 +200,8 @@ class Residual(Selective):
         def embed(rows: Tensor) -> Tensor:
             return insert(tower.embed(batch.pixels[as_index(layout.between[rows])]), rows)
 
-        def encode(rows: Tensor, chosen: Tensor) -> Tensor:
-            x = tower.embed(batch.pixels, chosen, frames=layout.between[rows])
-            out: Tensor = tower(insert(x, rows))
-            return out
+        def enter(rows: Tensor, chosen: Tensor) -> tuple[Tensor, Reduction]:
+            return insert(tower.embed(batch.pixels, chosen, frames=layout.between[rows]), rows), Reduction()
 
         extra = tower.config.prefix + self.token
         if self.r is not None:
@@ -214,7 +212,7 @@ class Residual(Selective):
         if self.selection.needs_difference(batch.segments):
             difference = self._difference(batch, grid)
         kept, counts, scores = self.selection.choose(layout, batch.segments, grid, difference)
-        return Between(self.encode_rows(tower, kept, counts, extra=extra, encode=encode), kept, scores)
+        return Between(self.encode_rows(tower, kept, counts, extra=extra, enter=enter), kept, scores)
 
     def _difference(self, batch: Batch, grid: int) -> Tensor:
         """Change of the P-frames' patches against their I-frames, or what motion compensation leaves of it: [p, n]."""

@@ -26,10 +26,20 @@ from vidskim.methods.frames import (
     split,
 )
 from vidskim.methods.layout import Anchor, Layout, Segment, lay_out, regular
-from vidskim.methods.plan import WINDOW, Plan, anchor_macs, between_macs, fit_counts, make_plan, own_counts
+from vidskim.methods.plan import (
+    WINDOW,
+    Plan,
+    anchor_macs,
+    between_macs,
+    fit_counts,
+    is_tiny,
+    make_plan,
+    own_counts,
+)
 from vidskim.methods.selective import Selective
 from vidskim.methods.union import Union
 from vidskim.models.cost import vit_macs
+from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 from vidskim.models.vit import VisionTransformer, unit
 
@@ -40,6 +50,7 @@ INTERLEAVE, KEEP = 2, 0.15
 IMPORTANCE_POWER = 0.6
 # weight of the interpolated vectors where nothing that changed is recomputed
 BLEND = 0.5
+SHORT = 16  # frames
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,8 @@ class Reuse(Selective):
 
     Args:
         budget: share of the full encoder's MACs to spend, above 0 and at most 1; plans windows of 48 frames. The
-            default, 0.45, unless one of the next three is given.
+            default, 0.45, unless one of the next three is given. Videos of a handful of frames are encoded in full
+            where that takes no longer, see `plan.is_tiny`.
         interleave: P-frames for each I-frame, N, in fixed groups; default 2.
         keep, threshold: see `Budget`; with fixed groups. Default: keep 0.15.
         anchors: "both" reads the I-frames before and after (needs look-ahead); "previous" the one before, for streams.
@@ -155,8 +167,15 @@ class Reuse(Selective):
         return [encoded[row] for row in range(len(segments))]
 
     def _open(self, trunk: VisionTransformer, segments: Sequence[Segment]) -> list[Segment]:
-        """Segments that begin a video with frame 0 encoded, lightly merged: what that loses tells how far to go."""
-        new = [row for row, segment in enumerate(segments) if segment.carried is None]
+        """Segments that begin a video with frame 0 encoded, lightly merged: what that loses tells how far to go.
+
+        In short ones it is not worth a pass of its own.
+        """
+        new = [
+            row
+            for row, segment in enumerate(segments)
+            if segment.carried is None and len(segment.pixels) > SHORT and not is_tiny(trunk.config, segment)
+        ]
         if not new:
             return list(segments)
         first = torch.stack([segments[row].pixels[0] for row in new])
@@ -172,14 +191,18 @@ class Reuse(Selective):
         frames = len(segment.pixels)
         if self.budget is None:
             return Plan(regular(frames, interleave=self.step - 1, lookahead=self.lookahead), NOTHING, 0.0)
+        if is_tiny(config, segment):
+            return Plan(regular(frames, interleave=0, lookahead=True), NOTHING, 0.0)
         context = None if opened.carried is None else opened.carried.context
-        total = self.budget * (frames - (segment.carried is not None)) * vit_macs(config)
+        fresh, begun = segment.carried is None, opened.carried is not None
+        total = self.budget * (frames - (not fresh)) * vit_macs(config)
         return make_plan(
             config,
             change,
             frames=frames,
-            total=total - (0 if segment.carried else anchor_macs(config, LIGHT)),
+            total=total - (anchor_macs(config, LIGHT) if fresh and begun else 0),
             strain=1.0 if context is None else context.strain,
+            begun=begun,
             closing=segment.continues,
         )
 
@@ -237,10 +260,9 @@ class Reuse(Selective):
         front = torch.zeros(len(kept), config.prefix)
         weights = [torch.cat([front, weight], dim=1).to(batch.pixels.device) for weight in weights]
 
-        def encode(rows: Tensor, chosen: Tensor) -> Tensor:
+        def enter(rows: Tensor, chosen: Tensor) -> tuple[Tensor, Reduction]:
             if chosen.shape[1] == config.patches:
-                whole: Tensor = trunk(trunk.embed(batch.pixels[layout.between[rows]]))
-                return whole
+                return trunk.embed(batch.pixels[layout.between[rows]]), Reduction()
             union = Union(
                 context,
                 [side[rows] for side in sides],
@@ -249,10 +271,9 @@ class Reuse(Selective):
                 protected=config.prefix,
             )
             ordered = chosen.sort(dim=1).values  # neighbours stay neighbours where tokens are merged
-            out: Tensor = trunk(trunk.embed(batch.pixels, ordered, frames=layout.between[rows]), union)
-            return out
+            return trunk.embed(batch.pixels, ordered, frames=layout.between[rows]), union
 
-        vectors = self.encode_rows(trunk, kept, counts, extra=config.prefix, encode=encode)
+        vectors = self.encode_rows(trunk, kept, counts, extra=config.prefix, enter=enter)
         stale = (scores * free).sum(dim=1) / scores.sum(dim=1).clamp(min=tiny)
         return Between(blend(vectors, batch, BLEND * stale), kept, shown)
 

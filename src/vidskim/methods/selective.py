@@ -9,10 +9,11 @@ from torch import Tensor
 
 from vidskim.methods.choose import MOVING
 from vidskim.methods.frames import FrameMethod, batches
+from vidskim.models.reduction import Reduction
 from vidskim.models.vit import VisionTransformer, unit
 
-# Given rows of P-frames [b] and their chosen patches [b, k], features [b, dim], not normalised.
-Encode = Callable[[Tensor, Tensor], Tensor]
+# Given rows of P-frames [b] and their chosen patches [b, k]: embedded tokens [b, n, d], and how they are reduced.
+Enter = Callable[[Tensor, Tensor], tuple[Tensor, Reduction]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +41,25 @@ class Selective(FrameMethod):
         return self.select in MOVING
 
     def encode_rows(
-        self, trunk: VisionTransformer, kept: Tensor, counts: Tensor, *, extra: int, encode: Encode
+        self, trunk: VisionTransformer, kept: Tensor, counts: Tensor, *, extra: int, enter: Enter
     ) -> Tensor:
-        """Encode P-frames, those with equally many patches together.
+        """Encode P-frames; those with equally many patches are one batch, and small batches go together.
 
         Args:
             trunk: the vision tower.
             kept: chosen patches [p, k], padded where counts vary.
             counts: of each P-frame [p].
             extra: tokens beside the chosen patches, for the size of batches.
-            encode: features of some P-frames.
+            enter: what goes into the trunk for some P-frames.
 
         Returns:
             Normalised vectors [p, dim].
         """
         device = trunk.class_token.device
         vectors = torch.empty(len(kept), trunk.config.dim, device=device)
-        for count in sorted(set(counts.tolist())):
-            for rows in batches((counts == count).nonzero()[:, 0], extra + count, device):
-                vectors[rows] = unit(encode(rows, kept[rows, :count].to(device)))
+        order = counts.argsort(stable=True)
+        for rows in batches(order, counts[order] + extra, device):
+            same = [rows[counts[rows] == count] for count in sorted(set(counts[rows].tolist()))]
+            parts = [enter(few, kept[few, : int(counts[few[0]])].to(device)) for few in same]
+            vectors[rows] = unit(torch.cat(trunk.forward_together(parts)))
         return vectors

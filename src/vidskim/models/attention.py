@@ -97,15 +97,15 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def project_some(self, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
-        """As `project`, with queries [b, h, rows, k] of the first `rows` tokens only."""
+    def project_some(self, x: Tensor, rows: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `project`, with queries [b, h, rows, k] of some tokens only."""
         b, n, d = x.shape
         bias = self.qkv.bias
         # contiguous, or the weight is copied for every sample
-        q = F.linear(x[:, :rows].contiguous(), self.qkv.weight[:d], None if bias is None else bias[:d])
+        q = F.linear(x[:, rows].contiguous(), self.qkv.weight[:d], None if bias is None else bias[:d])
         kv = F.linear(x, self.qkv.weight[d:], None if bias is None else bias[d:])
         k, v = kv.view(b, n, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return q.view(b, rows, self.heads, -1).transpose(1, 2), k, v
+        return q.view(b, -1, self.heads, q.shape[-1] // self.heads).transpose(1, 2), k, v
 
     def merge(self, attended: Tensor) -> Tensor:
         """Heads back together and projected: [b, h, n, k] -> [b, n, d]."""

@@ -53,15 +53,15 @@ class Block(nn.Module):
         x = self._add(x, self.mlp(self.norm2(x)), self.scale2)
         return reduction.after_block(layer, x, k)
 
-    def forward_first(self, x: Tensor, rows: int, *, layer: int, reduction: Reduction) -> Tensor:
-        """The block's output for the first `rows` tokens only, [b, n, d] -> [b, rows, d].
+    def forward_first(self, x: Tensor, rows: slice | Tensor, *, layer: int, reduction: Reduction) -> Tensor:
+        """The block's output for some tokens only, by number or as a slice: [b, n, d] -> [b, rows, d].
 
         All tokens are still read as keys and values. For the last block of a class-pooled model: exact, and 10/12 of
         that block's linear layers cheaper. Nothing is left to reduce, so the two `after` hooks are not called.
         """
         x = reduction.before_attention(layer, x)
         q, k, v = self.attention.project_some(self.norm1(x), rows)
-        x = self._add(x[:, :rows], self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
+        x = self._add(x[:, rows], self.attention.merge(reduction.attend(layer, q, k, v)), self.scale1)
         return self._add(x, self.mlp(self.norm2(x)), self.scale2)
 
     @staticmethod

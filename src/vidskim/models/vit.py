@@ -1,5 +1,6 @@
 """The trunk: a plain pre-norm vision transformer, the same for CLIP, ViT/DeiT and DINOv2."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from typing import cast
@@ -12,7 +13,10 @@ from vidskim.errors import SettingsError
 from vidskim.models.block import Block
 from vidskim.models.linear import Linear
 from vidskim.models.reduction import Reduction
+from vidskim.models.together import Together
 from vidskim.models.variants import VitConfig, resize_positions
+
+FIRST = slice(0, 1)  # the class token
 
 
 class VisionTransformer(nn.Module):
@@ -110,8 +114,29 @@ class VisionTransformer(nn.Module):
         *blocks, final = self.blocks
         for layer, block in enumerate(blocks):
             x = block(x, layer=layer, reduction=reduction)
-        x = cast(Block, final).forward_first(x, 1, layer=len(blocks), reduction=reduction)
+        x = cast(Block, final).forward_first(x, FIRST, layer=len(blocks), reduction=reduction)
         return self.project(x[:, 0])
+
+    def forward_together(self, parts: Sequence[tuple[Tensor, Reduction]]) -> list[Tensor]:
+        """As `forward`, for batches of different lengths in one pass.
+
+        Args:
+            parts: embedded tokens [b, n, d] of `embed`, and where a method acts on them.
+
+        Returns:
+            Features [b, dim] of each.
+        """
+        if len(parts) == 1:
+            return [self(*parts[0])]
+        batches = [reduction.begin(x) for x, reduction in parts]
+        together = Together([reduction for _, reduction in parts], batches)
+        x = self.norm_pre(torch.cat([batch.flatten(0, 1) for batch in batches])[None])
+        *blocks, final = self.blocks
+        for layer, block in enumerate(blocks):
+            x = block(x, layer=layer, reduction=together)
+        first = together.first_rows().to(x.device)
+        x = cast(Block, final).forward_first(x, first, layer=len(blocks), reduction=together)
+        return list(self.project(x[0]).split_with_sizes([len(batch) for batch in batches]))
 
     def project(self, pooled: Tensor) -> Tensor:
         """Final norm and projection of class tokens [b, d] -> [b, dim]."""
