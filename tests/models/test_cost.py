@@ -6,14 +6,17 @@ import pytest
 
 from vidskim.models.cost import (
     block_macs,
+    clips_macs,
     embed_macs,
     merged_macs,
+    published_clips_macs,
     published_residual_macs,
     published_vit_macs,
     tokenizer_macs,
     vit_macs,
 )
 from vidskim.models.variants import clip_vit
+from vidskim.tokens.clip_plan import PRESETS, ClipPlan
 from vidskim.tokens.match import merged_count
 from vidskim.tokens.select import kept_count
 
@@ -84,3 +87,48 @@ def test_merging_nothing_costs_what_the_tower_does() -> None:
     assert merged_macs(config, r=0) == vit_macs(config)
     assert merged_macs(config, r=0, extra=1) == vit_macs(config, extra=1)
     assert merged_macs(config, r=16) < 0.6 * vit_macs(config)
+
+
+# TempMe's plans on CLIP: multiply-adds in G, without and with norms and softmax
+CLIPS = [
+    ("B/32", PRESETS["b32-12f"], (34.71, 34.76)),
+    ("B/16", PRESETS["b16-12f"], (121.13, 121.44)),
+    ("B/32", PRESETS["b32-12f"].without_merging(), (54.10, 54.23)),
+    ("B/32", ClipPlan(12, ()), (52.91, 52.98)),
+    ("B/16", ClipPlan(12, ()), (210.76, 211.32)),
+]
+
+
+@pytest.mark.parametrize(("size", "plan", "figures"), CLIPS)
+def test_published_cost_of_joined_clips(size: str, plan: ClipPlan, figures: tuple[float, float]) -> None:
+    config = clip_vit(size)
+    blocks = plan.blocks(layers=12, patches=config.patches)
+    counted = [published_clips_macs(config, blocks, norms=norms) / 1e9 for norms in (False, True)]
+    assert tuple(round(count, 2) for count in counted) == figures
+
+
+def test_published_cost_of_other_frame_counts() -> None:
+    def cost(size: str, plan: ClipPlan) -> float:
+        config = clip_vit(size)
+        return round(published_clips_macs(config, plan.blocks(layers=12, patches=config.patches)) / 1e9, 1)
+
+    short = PRESETS["b32-12f"]
+    assert cost("B/32", replace(short, frames=18, joins=((8, 2), (9, 3), (10, 3)))) == 52.1
+    assert cost("B/32", replace(short, frames=8, joins=((8, 2), (9, 2), (10, 2)))) == 23.1
+    assert cost("B/32", PRESETS["b32-64f"]) == 185.9
+    assert cost("B/16", PRESETS["b16-64f"]) == 650.1
+
+
+def test_joined_clips_as_they_run() -> None:
+    """Of the last block only the class tokens are computed, and the matching is counted."""
+    config = clip_vit("B/32")
+    blocks = PRESETS["b32-12f"].blocks(layers=12, patches=49)
+    d, skipped = 768, 107 - 12
+    last = skipped * (2 * d * d + 2 * 107 * d) + (97 - 12) * 8 * d * d
+    # even and odd places behind the class tokens: 24 and 25 in block 0, one less of each in every block
+    within = 12 * sum((24 - n) * (25 - n) for n in range(8)) + 6 * 23 * 23 + 3 * 29 * 29 + 53 * 53
+    across = 33 * 33 * 6 + 42 * 42 * 3 + 78 * 78
+    run = clips_macs(config, blocks, by_clip=False)
+    assert run == published_clips_macs(config, blocks) - last + within * 64 + across * d
+    fewer = 33 * 33 * 6 + 42 * 42 * 3 + 104 * 52  # of three clips, the outer ones look at the middle one
+    assert run - clips_macs(config, blocks, by_clip=True) == (across - fewer) * d

@@ -101,6 +101,35 @@ def test_equal_tokens_merge_in_order() -> None:
     assert slots.tolist() == [[2, 2, 2, 3, 0, 4, 1, 5]]
 
 
+def test_runs_meet_runs() -> None:
+    """Three runs of four: the first and third look at the second, wherever their tokens stand."""
+    one = torch.eye(4)[None]
+    metric = torch.cat([torch.zeros(1, 1, 4), one, one[:, [2, 0, 3, 1]], one[:, [1, 1, 1, 1]]], dim=1)
+    slots = match(metric, 6, protected=1, run=4)[0].tolist()
+    assert slots[0] == 0
+    second = slots[5:9]
+    assert second == [3, 4, 5, 6]
+    merged = [slots[place] for place in (1, 2, 3, 4)]
+    assert merged == [second[1], second[3], second[0], second[2]]  # each with its twin
+    assert slots[9:11] == [second[3]] * 2  # of equal likeness the lower places
+    assert slots[11:] == [1, 2]
+
+
+def test_empty_tokens_go_first_and_leave_their_place() -> None:
+    """Tokens 2 and 5 stand for nothing: 2 goes wherever, 0 takes the place of 5."""
+    metric, x, _ = draw(8, 7, b=1)
+    size = torch.tensor([[1.0, 1, 0, 1, 1, 0, 1, 1]])
+    slots = match(metric, 2, protected=0, size=size)
+    merged, sizes = merge(x, slots, size, count=6)
+    assert sizes[0].tolist() == [1] * 6
+    order = [4, 6, 1, 3, 0, 7]  # even tokens left, then odd ones with 0 in the place of 5
+    torch.testing.assert_close(merged[0], x[0, order])
+    noise = torch.where(size[..., None] == 0, torch.full_like(metric, 9.0), metric)
+    assert torch.equal(match(noise, 2, protected=0, size=size), slots)
+    everything = match(metric, 4, protected=0, size=torch.zeros(1, 8))
+    assert bool(merge(x, everything, torch.zeros(1, 8), count=4)[0].isfinite().all())
+
+
 def test_short_types_keep_their_type() -> None:
     metric, x, size = draw(10, 5)
     merged, sizes = merge(x.bfloat16(), match(metric.bfloat16(), 3, protected=1), size, count=7)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vidskim.models.variants import VideoVitConfig, VitConfig
+from vidskim.tokens.clip_plan import ClipBlock
 from vidskim.tokens.match import merged_count
 
 
@@ -122,6 +123,58 @@ def condensed_macs(
         if left < tokens and not is_last:
             total += matching_macs(tokens, protected=config.prefix, channels=config.width)
     return total
+
+
+def clips_macs(config: VitConfig, blocks: Sequence[ClipBlock], *, by_clip: bool) -> int:
+    """One video whose clips are joined and merged by a plan, the matching included.
+
+    Args:
+        blocks: the plan's, for this model.
+        by_clip: tokens are split for matching by their clips, not their places.
+    """
+    total = _frames_macs(config, blocks)
+    for block in blocks:
+        is_last = block is blocks[-1]
+        asking, left = (block.frames,) * 2 if is_last else (block.attending, block.leaving)
+        each = block_macs(config, queries=asking, fresh=block.attending, context=block.attending, left=left)
+        if block.across and by_clip:
+            patches = block.entering - block.frames // block.joined
+            each += (block.joined + 1) // 2 * patches * (block.joined // 2 * patches) * config.width
+        elif block.across:
+            joined = block.entering * block.joined
+            each += matching_macs(joined, protected=block.frames, channels=config.width)
+        if block.within and not is_last:
+            channels = config.width // config.heads
+            each += matching_macs(block.attending, protected=block.frames, channels=channels)
+        total += block.clips * each
+    return total
+
+
+def published_clips_macs(config: VitConfig, blocks: Sequence[ClipBlock], *, norms: bool = False) -> int:
+    """As TempMe's authors count one video: every token through every block, the matching left out.
+
+    Args:
+        blocks: the plan's, for this model.
+        norms: add five for each value that a LayerNorm or a softmax reads, as the paper's figures do.
+    """
+    total = _frames_macs(config, blocks)
+    if norms:
+        total += (
+            5 * config.width * blocks[-1].clips * blocks[-1].frames * (config.prefix + config.patches + 1)
+        )
+    for block in blocks:
+        n, left = block.attending, block.leaving
+        each = block_macs(config, queries=n, fresh=n, context=n, left=left)
+        if norms:
+            each += 5 * (config.width * (n + left) + config.heads * n * n)
+        total += block.clips * each
+    return total
+
+
+def _frames_macs(config: VitConfig, blocks: Sequence[ClipBlock]) -> int:
+    """Patches and class tokens of all frames, into the trunk and out of it."""
+    frames = blocks[-1].clips * blocks[-1].frames
+    return frames * (embed_macs(config, config.patches) + config.width * (config.embed or 0))
 
 
 def matching_macs(tokens: int, *, protected: int, channels: int) -> int:

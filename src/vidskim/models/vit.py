@@ -109,13 +109,15 @@ class VisionTransformer(nn.Module):
         Returns:
             Features [b, dim], not normalised.
         """
-        reduction = reduction or Reduction()
+        return self.project(self.forward_rows(x, FIRST, reduction or Reduction())[:, 0])
+
+    def forward_rows(self, x: Tensor, rows: slice, reduction: Reduction) -> Tensor:
+        """All blocks, the last one for some tokens only: [b, n, d] of `embed` -> [b, rows, d]."""
         x = self.norm_pre(reduction.begin(x))
         *blocks, final = self.blocks
         for layer, block in enumerate(blocks):
             x = block(x, layer=layer, reduction=reduction)
-        x = cast(Block, final).forward_first(x, FIRST, layer=len(blocks), reduction=reduction)
-        return self.project(x[:, 0])
+        return cast(Block, final).forward_first(x, rows, layer=len(blocks), reduction=reduction)
 
     def forward_together(self, parts: Sequence[tuple[Tensor, Reduction]]) -> list[Tensor]:
         """As `forward`, for batches of different lengths in one pass.
@@ -139,7 +141,7 @@ class VisionTransformer(nn.Module):
         return list(self.project(x[0]).split_with_sizes([len(batch) for batch in batches]))
 
     def project(self, pooled: Tensor) -> Tensor:
-        """Final norm and projection of class tokens [b, d] -> [b, dim]."""
+        """Final norm and projection of class tokens [..., d] -> [..., dim]."""
         out: Tensor = self.projection(self.norm_post(pooled))
         return out
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 IMPORTANCE_POWER = 0.7
 LEAST_DISTANCE = 1e-3  # of equal tokens, so that their sizes and importance still count
+MOVE = 2.0  # above any cosine
 
 
 def merged_count(tokens: int, r: int, *, protected: int) -> int:
@@ -17,7 +18,9 @@ def merged_count(tokens: int, r: int, *, protected: int) -> int:
     return tokens - max(0, min(r, (tokens - protected) // 2))
 
 
-def match(metric: Tensor, r: int, *, protected: int) -> Tensor:
+def match(
+    metric: Tensor, r: int, *, protected: int, run: int | None = None, size: Tensor | None = None
+) -> Tensor:
     """Merge the `r` tokens at even places that are most like one at an odd place into it.
 
     Each even token looks at its best odd one by cosine; of equal cosines the lower place counts as the better, for the
@@ -28,13 +31,21 @@ def match(metric: Tensor, r: int, *, protected: int) -> Tensor:
         metric: what tokens are compared by [b, n, k].
         r: tokens to merge; see `merged_count`.
         protected: leading tokens that neither merge nor are merged into, 0 or more.
+        run: runs of so many unprotected tokens take the part of single ones: those of the first, third ... run merge
+            into those of the second, fourth ...
+        size: sizes [b, n], where tokens of size 0 stand for nothing: what they hold has no influence, and they are
+            merged, or taken the place of, before any others.
 
     Returns:
         The slot of each token, int64 [b, n].
     """
-    even, odd = _halves(protected)
+    halves = _halves(protected) if run is None else _run_halves(metric, protected, run)
+    even, odd = halves
     unit = F.normalize(metric.float(), dim=-1)
-    return _slots(unit[:, even] @ unit[:, odd].mT, r, protected=protected, tokens=metric.shape[1])
+    likeness = unit[:, even] @ unit[:, odd].mT
+    if size is not None:
+        likeness = _prefer_empty(likeness, size[:, even] == 0, size[:, odd] == 0)
+    return _slots(likeness, r, protected=protected, tokens=metric.shape[1], halves=halves)
 
 
 def match_by_loss(
@@ -63,7 +74,29 @@ def match_by_loss(
     loss = distance * (s * t / (s + t)) * importance[:, even, None] ** IMPORTANCE_POWER
     merged = x.shape[1] - merged_count(x.shape[1], r, protected=protected)
     lost = loss.amin(dim=2).sort(dim=1).values[:, :merged].sum(dim=1)
-    return _slots(-loss, r, protected=protected, tokens=x.shape[1]), lost
+    slots = _slots(-loss, r, protected=protected, tokens=x.shape[1], halves=(even, odd))
+    return slots, lost
+
+
+def _prefer_empty(likeness: Tensor, even: Tensor, odd: Tensor) -> Tensor:
+    """Likeness [b, e, o] where empty tokens, marked in [b, e] and [b, o], cost nothing to merge.
+
+    An empty even token merges first, wherever. The first full one may take the place of the first empty odd one, which
+    loses nothing either, the second that of the second, and so on round; no other may, or they would meet there.
+    """
+    empties = odd.sum(dim=1, keepdim=True).clamp_min(1)
+    rank = (~even).cumsum(dim=1).sub(1) % empties
+    is_own = rank[:, :, None] == odd.cumsum(dim=1).sub(1)[:, None]
+    moves = likeness.new_full((), MOVE)
+    likeness = torch.where(odd[:, None], torch.where(is_own, moves, -moves), likeness)
+    return likeness.masked_fill(even[:, :, None], torch.inf)
+
+
+def _run_halves(metric: Tensor, protected: int, run: int) -> tuple[Tensor, Tensor]:
+    """The unprotected tokens in runs of even and of odd number."""
+    places = torch.arange(protected, metric.shape[1], device=metric.device)
+    is_odd = (places - protected) // run % 2 == 1
+    return places[~is_odd], places[is_odd]
 
 
 def _halves(protected: int) -> tuple[slice, slice]:
@@ -71,13 +104,20 @@ def _halves(protected: int) -> tuple[slice, slice]:
     return slice(protected + protected % 2, None, 2), slice(protected + 1 - protected % 2, None, 2)
 
 
-def _slots(likeness: Tensor, r: int, *, protected: int, tokens: int) -> Tensor:
-    """Slots of all tokens [b, n] from the likeness of even to odd ones [b, e, o]."""
+def _slots(
+    likeness: Tensor,
+    r: int,
+    *,
+    protected: int,
+    tokens: int,
+    halves: tuple[slice, slice] | tuple[Tensor, Tensor],
+) -> Tensor:
+    """Slots of all tokens [b, n] from the likeness of even to odd ones [b, e, o], which stand where `halves` says."""
     b, e, o = likeness.shape
     r = tokens - merged_count(tokens, r, protected=protected)
     if r == 0:
         return torch.arange(tokens, device=likeness.device).expand(b, -1)
-    even, odd = _halves(protected)
+    even, odd = halves
     best, target = likeness.max(dim=2)
     going = best.sort(dim=1, descending=True, stable=True).indices[:, :r]
     stays = torch.ones_like(target, dtype=torch.bool).scatter_(1, going, False)
@@ -96,7 +136,7 @@ def merge(x: Tensor, slots: Tensor, size: Tensor, *, count: int) -> tuple[Tensor
     Args:
         x: tokens [b, n, d].
         slots: int64 [b, n], each of 0..count - 1 taken.
-        size: how many original tokens each stands for, float32 [b, n].
+        size: how many original tokens each stands for, float32 [b, n]; 0 for nothing.
         count: slots, m.
 
     Returns:
@@ -104,7 +144,8 @@ def merge(x: Tensor, slots: Tensor, size: Tensor, *, count: int) -> tuple[Tensor
     """
     b, n, d = x.shape
     total = size.new_zeros(b, count).scatter_add_(1, slots, size)
-    share = size / total.gather(1, slots)  # exactly 1 for a token alone
+    tiny = torch.finfo(size.dtype).tiny  # tokens of size 0 become zeros
+    share = size / total.clamp_min(tiny).gather(1, slots)  # exactly 1 for a token alone
     rows = (slots + torch.arange(b, device=x.device)[:, None] * count).view(-1, 1).expand(-1, d)
     merged = torch.zeros(b * count, d, device=x.device)
     merged.scatter_add_(0, rows, (x * share[..., None]).view(b * n, d))
