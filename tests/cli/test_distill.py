@@ -41,6 +41,12 @@ def test_footage_is_distilled_and_the_result_loads(
     tokenizer = out / "residual_tokenizer.safetensors"
     assert document["result"] == str(tokenizer)
     load_model(clip_model, method="residual", residual_tokenizer=tokenizer)
+    ours = ("--method", "residual", "--set", f"residual_tokenizer={tokenizer}")
+    code, extracted, _ = verb(
+        "extract", *rendered.glob("*.mp4"), "--model", clip_model, *ours, "--out", out / "x"
+    )
+    assert code == 0
+    assert extracted["done"] == len(list(rendered.glob("*.mp4")))
     lines = validation_lines(document["validation"])
     assert lines[0].startswith("held out: ")
     assert any(line.startswith("  residual: ") and line.endswith(" before") for line in lines)

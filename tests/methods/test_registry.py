@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vidskim.errors import SettingsError
-from vidskim.methods.registry import METHODS, build_method, method_settings, setting_fields
+from vidskim.methods.registry import METHODS, build_method, make_method, method_settings, setting_fields
 from vidskim.methods.residual import ResidualTokenizer
 
 PARTS = {"std": torch.ones(3), "tokenizer": ResidualTokenizer(dim=4, width=8)}
@@ -40,6 +40,7 @@ def test_two_residual_tokenizers_are_told_apart() -> None:
         ),
         ("reuse", {"keep": "0.1"}, "keep is float or int; received '0.1'"),
         ("reuse", {"keep": True}, "received True"),
+        ("reuse", {"interleave": 2.5}, "interleave is int; received 2.5"),
         ("reuse", {"keep": 0.1, "threshold": 0.1}, "not both"),
         ("reuse", {"keep": 0.0}, "above 0"),
         ("reuse", {"select": "nothing"}, "unknown select"),
@@ -49,3 +50,8 @@ def test_two_residual_tokenizers_are_told_apart() -> None:
 def test_bad_settings(name: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         build_method(name, settings, PARTS)
+
+
+def test_a_wrong_name_is_told_before_a_missing_tokenizer() -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'keep'"):
+        make_method("residual", {"kep": 0.1}, std=(1.0, 1.0, 1.0), tokenizer=None, model="a ViT")

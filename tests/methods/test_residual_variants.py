@@ -159,7 +159,7 @@ def test_settings_not_in_force_are_no_part_of_the_fingerprint(tokenizer: Residua
         ({"r": 4, "keep": 0.2}, r"give r .* or keep or threshold .* received r=4 and keep=0.2"),
         ({"r": 4, "threshold": 0.2, "select": "difference"}, r"received r=4 and threshold=0.2"),
         ({"r": -1}, "0 or more; received -1"),
-        ({"r": 2.5}, "r is int or NoneType; received 2.5"),
+        ({"r": 2.5}, "r is int or None; received 2.5"),
         ({"token": 1}, "token is bool; received 1"),
         ({"resolution": 20}, "image side 20 is not a multiple of the patch side 8"),
         ({"resolution": 40}, "P-frames of 40 pixels would be larger than I-frames of 32"),

@@ -97,6 +97,8 @@ def test_a_tokenizer_file_belongs_to_the_student(student: Path, tmp_path: Path) 
     save_tokenizer(tmp_path / TOKENIZER_FILE, tokenizer, backbone=read_checkpoint(TEACHER).weights_hash)
     with pytest.raises(CheckpointError, match="distilled for another vision tower"):
         load_model(TEACHER, residual_tokenizer=tmp_path / TOKENIZER_FILE, **options)
+    with pytest.raises(CheckpointError, match="there is no such residual tokenizer"):
+        load_model(TEACHER, residual_tokenizer=tmp_path / "gone.safetensors", **options)
 
 
 def test_a_student_without_a_tokenizer_is_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
 MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
+PLACES = ("student", "residual_tokenizer")  # settings that are folders or files
 METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 
 Budget = Annotated[
@@ -46,8 +47,8 @@ Setting = Annotated[
     typer.Option(
         "--set",
         help="select (auto, motion, motion-signed, residuals, difference, random, uniform, center or "
-        "center-released), anchors, r (tokens merged in each block), resolution, token, student or seed of the "
-        "method: name=value.",
+        "center-released), anchors, r (tokens merged in each block), resolution, token, student, "
+        "residual_tokenizer (the file of `vidskim train distill`) or seed of the method: name=value.",
     ),
 ]
 SettingsFile = Annotated[
@@ -140,14 +141,14 @@ class ModelChoice:
         """How to get the same extractor again, from any folder: arguments of `load_model`."""
         from vidskim.pipeline.hub import lasting_name
 
-        student = self.settings.get("student")
+        kept = {name: self.settings[name] for name in PLACES if self.settings.get(name) is not None}
         return {
             "source": lasting_name(self.source),
             "method": self.method,
             "config": self.config,
             "scaler": self.scaler,
             **self.settings,
-            **({} if student is None else {"student": lasting_name(student)}),
+            **{name: lasting_name(place) for name, place in kept.items()},
         }
 
 

@@ -53,12 +53,11 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     Raises:
         SettingsError: unknown method or setting, or a value of the wrong type or range.
     """
-    allowed = setting_fields(name)
+    _check_names(name, settings)
     for key, value in settings.items():
-        if key not in allowed:
-            raise _unknown_setting(name, key, allowed)
         if not isinstance(value, _TYPES[key]) or (isinstance(value, bool) and bool not in _TYPES[key]):
-            expected = " or ".join(kind.__name__ for kind in _TYPES[key])
+            kinds = ["None" if kind is type(None) else kind.__name__ for kind in _TYPES[key]]
+            expected = " or ".join(kinds)
             raise SettingsError(f"{key} is {expected}; received {value!r}")
     if settings.get("threshold") is not None and "keep" in settings:
         raise SettingsError(
@@ -82,6 +81,18 @@ def build_method(name: str, settings: Mapping[str, object], parts: Mapping[str, 
     exact = {k: float(v) if isinstance(v, int) and float in _TYPES[k] else v for k, v in settings.items()}
     own = {field.name for field in fields(METHODS[name])}  # type: ignore[arg-type]
     return METHODS[name](**exact, **{key: part for key, part in parts.items() if key in own})
+
+
+def _check_names(name: str, settings: Iterable[str]) -> None:
+    """Whether a method has all of these settings.
+
+    Raises:
+        SettingsError: it does not, or there is no such method.
+    """
+    allowed = setting_fields(name)
+    for key in settings:
+        if key not in allowed:
+            raise _unknown_setting(name, key, allowed)
 
 
 def _unknown_setting(method: str, key: str, allowed: Iterable[str]) -> SettingsError:
@@ -117,6 +128,7 @@ def make_method(
         SettingsError: unknown method or setting, or a value of the wrong type or range.
         CheckpointError: "residual" without a tokenizer.
     """
+    _check_names(name, settings)
     if name == Residual.name and tokenizer is None and settings.get("token") is not False:
         tower = model if student is None else student.model
         raise CheckpointError(

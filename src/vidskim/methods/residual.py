@@ -66,6 +66,10 @@ def read_tokenizer(path: Path, *, backbone: str) -> dict[str, Tensor]:
     Raises:
         CheckpointError: missing, damaged, or distilled for other weights.
     """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: there is no such residual tokenizer; `vidskim train distill` writes OUT/{TOKENIZER_FILE}"
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             made_for = (file.metadata() or {}).get("backbone")

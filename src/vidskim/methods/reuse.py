@@ -47,7 +47,7 @@ ANCHORS = ("both", "previous")
 BUDGET = 0.45
 INTERLEAVE, KEEP = 2, 0.15
 # of a patch, against its change; measured in docs/log.md, as is BLEND
-IMPORTANCE_POWER = 0.6
+ATTENTION_POWER = 0.6
 # weight of the interpolated vectors where nothing that changed is recomputed
 BLEND = 0.5
 SHORT = 16  # frames
@@ -139,8 +139,10 @@ class Reuse(Selective):
 
     @property
     def step_anchors(self) -> int:
-        """Every other frame may be an I-frame; a cut adds one, which is rare."""
-        return WINDOW // 2 if self.interleave is None else 1
+        """Every other frame may be an I-frame, with a large budget every one; a cut adds one, which is rare."""
+        if self.interleave is not None:
+            return 1
+        return WINDOW // 2 if self.budget is not None and self.budget <= 0.5 else WINDOW
 
     @property
     def plans(self) -> bool:
@@ -237,7 +239,7 @@ class Reuse(Selective):
         importance = importance / importance.mean(dim=1, keepdim=True).clamp(
             min=torch.finfo(torch.float32).tiny
         )
-        scores = torch.minimum(before, after) * importance**IMPORTANCE_POWER
+        scores = torch.minimum(before, after) * importance**ATTENTION_POWER
         counts = None
         if self.budget is not None:
             numbers = range(len(planned.plans))

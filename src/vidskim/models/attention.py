@@ -41,7 +41,8 @@ def attend_and_show(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = No
     """
     if prefers_products(q):
         return attend_in_products(q, k, v, bias=bias)
-    logits = (q[:, :, :1] @ k.mT)[:, :, 0] * q.shape[-1] ** -0.5
+    # scaled before the product, which would overflow float16
+    logits = (q[:, :, :1] * q.shape[-1] ** -0.5 @ k.mT)[:, :, 0]
     first = (logits if bias is None else logits + bias[:, :, 0]).softmax(dim=-1)
     return attend(q, k, v, bias=bias), first
 
