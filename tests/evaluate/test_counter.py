@@ -7,6 +7,7 @@ import torch
 from tests.methods.conftest import CONFIG, segment
 
 from vidskim.evaluate.counter import count_macs
+from vidskim.methods.clip_baselines import Random, Redundancy, Tome, Uniform
 from vidskim.methods.clips import ClipMethod, FullClip
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import build_method
@@ -55,7 +56,17 @@ def test_closed_formula_agrees_with_the_count(
 
 
 @pytest.mark.parametrize(
-    "method", [FullClip(), Sta(r=5), Sta(r=(6, 0, 3), anchor="kept"), Sta(groups="slices", r=4)]
+    "method",
+    [
+        FullClip(),
+        Sta(r=5),
+        Sta(r=(6, 0, 3), anchor="kept"),
+        Sta(groups="slices", r=4),
+        Redundancy(r=4),
+        Random(r=5),
+        Uniform(r=6),
+        Tome(r=5),
+    ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_closed_formula_of_a_clip_agrees_with_the_count(method: ClipMethod, dtype: torch.dtype) -> None:

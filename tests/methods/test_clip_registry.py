@@ -25,13 +25,21 @@ def test_methods_are_built_from_their_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("stä", {}, "unknown method of a video classifier, 'stä'; allowed: full, sta. Did you mean 'sta'"),
+        (
+            "stä",
+            {},
+            r"'stä'; allowed: full, random, redundancy, saliency, sta, tome, uniform. Did you mean 'sta'",
+        ),
         (
             "reuse",
             {},
-            "method='reuse' encodes frames, and this is a video classifier; its methods: full, sta",
+            "method='reuse' encodes frames, and this is a video classifier; its methods: full, sta, saliency",
         ),
-        ("full", {"r": 3}, "method='full' has no setting 'r'; it belongs to method='sta'"),
+        (
+            "full",
+            {"r": 3},
+            "method='full' has no setting 'r'; it belongs to method='sta' or 'saliency'",
+        ),
         (
             "sta",
             {"keep": 0.5},

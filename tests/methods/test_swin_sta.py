@@ -9,11 +9,12 @@ from tests.models.swin_oracle import mmaction_state, random_swin
 from torch import Tensor
 
 from vidskim.evaluate.counter import count_macs
-from vidskim.methods.swin_sta import Dropped, SwinSta, to_cells, tokens_of
+from vidskim.methods.swin_sta import SwinSta
+from vidskim.methods.swin_staged import Dropped, to_cells, tokens_of
 from vidskim.models.swin import VideoSwin
 from vidskim.models.swin_cost import published_swin_macs, swin_macs
 from vidskim.models.swin_variants import Size, SwinConfig, video_swin
-from vidskim.tokens.propagate import propagate
+from vidskim.tokens.propagate import propagate, saliency
 
 TINY = SwinConfig(width=8, depths=(2, 2, 3, 2), heads=(1, 2, 2, 4), window=(2, 3, 3), classes=5)
 
@@ -77,8 +78,8 @@ def test_cells_are_chosen_by_the_maps_as_merged(generator: torch.Generator) -> N
         mean = blocks.mean(dim=(3, 5)).flatten(1, 3)
         norm = blocks.abs().sum(dim=(3, 5, 6)).flatten(1, 3)
         chosen, _ = propagate(
-            norm.gather(1, left)[..., None],
             mean.gather(1, left[..., None].expand(-1, -1, d)),
+            saliency(norm.gather(1, left)[..., None], groups=groups),
             groups=groups,
             r=2,
             backward=backward,

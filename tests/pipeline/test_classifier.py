@@ -163,7 +163,10 @@ def test_what_cannot_be_classified_is_named(rec: VideoClassifier) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "reuse"}, "encodes frames, and this is a video classifier; its methods: full, sta"),
+        (
+            {"method": "reuse"},
+            "encodes frames, and this is a video classifier; its methods: full, sta, saliency",
+        ),
         ({"method": "sta", "keep": 0.5}, "unknown setting of method='sta', 'keep'"),
         ({"student": "x", "tokenizer": "y"}, "tokenizer, student is for frame models"),
         ({"image_size": 48}, "fine-tuned on images of 24 pixels"),

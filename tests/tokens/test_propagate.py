@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vidskim.tokens.propagate import propagate, propagation_macs, rows_at, thin
+from vidskim.tokens.propagate import keep_lowest, propagate, propagation_macs, rows_at, saliency, thin
 
 shapes = st.fixed_dictionaries(
     {
@@ -68,7 +68,7 @@ def plain(
 def test_it_is_the_plain_version(shape: dict[str, Any]) -> None:
     seed = shape.pop("seed")
     x, keys = draw(shape["groups"], shape.pop("size"), seed)
-    kept, scores = propagate(x, keys, **shape)
+    kept, scores = propagate(keys, saliency(x, groups=shape["groups"]), **shape)
     for row in range(len(x)):
         wanted, values = plain(x[row], keys[row], **shape)
         assert kept[row].tolist() == wanted
@@ -81,7 +81,7 @@ def test_it_is_the_plain_version(shape: dict[str, Any]) -> None:
 def test_every_group_loses_r_and_stays_in_its_place(shape: dict[str, Any]) -> None:
     size = shape.pop("size")
     x, keys = draw(shape["groups"], size, shape.pop("seed"))
-    kept, _ = propagate(x, keys, **shape)
+    kept, _ = propagate(keys, saliency(x, groups=shape["groups"]), **shape)
     left = size - shape["r"]
     assert kept.shape == (2, shape["groups"] * left)
     for group, places in enumerate(kept.split(left, dim=1)):
@@ -99,16 +99,40 @@ def test_more_than_half_of_the_first_group_takes_odd_tokens_from_the_end() -> No
 
 def test_sixteen_bits_are_chosen_in_float32() -> None:
     x, keys = (part.bfloat16() for part in draw(4, 8, seed=3))
-    kept, scores = propagate(x, keys, groups=4, r=3)
-    wide, _ = propagate(x.float(), keys.float(), groups=4, r=3)
+    kept, scores = propagate(keys, saliency(x, groups=4), groups=4, r=3)
+    wide, _ = propagate(keys.float(), saliency(x.float(), groups=4), groups=4, r=3)
     assert torch.equal(kept, wide)
     assert {score.dtype for score in scores} == {torch.float32}
 
 
 def test_a_group_of_equals_gives_numbers() -> None:
-    kept, scores = propagate(torch.ones(1, 12, 3), torch.ones(1, 12, 2), groups=3, r=2)
+    kept, scores = propagate(torch.ones(1, 12, 2), saliency(torch.ones(1, 12, 3), groups=3), groups=3, r=2)
     assert all(bool(score.isfinite().all()) for score in scores)
     assert kept.tolist() == [[1, 3, 4, 5, 8, 9]]
+
+
+def test_saliency_is_the_norm_within_each_group() -> None:
+    x = torch.tensor([[[1.0, -1.0], [0.0, 6.0], [-4.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]])
+    assert saliency(x, groups=2).tolist() == [[0, 1, 0.5, 0, 0, 0]]
+    assert saliency(x.bfloat16(), groups=2).dtype == torch.float32
+
+
+@given(shapes)
+@settings(deadline=None, max_examples=30)
+def test_the_lowest_of_each_group_are_kept_in_their_order(shape: dict[str, Any]) -> None:
+    groups, size, r = shape["groups"], shape["size"], shape["r"]
+    scores = torch.rand(2, groups * size, generator=torch.Generator().manual_seed(shape["seed"]))
+    kept = keep_lowest(scores, groups=groups, r=r)
+    for row, values in zip(kept.tolist(), scores.tolist(), strict=True):
+        expected = []
+        for group in range(groups):
+            own = range(group * size, (group + 1) * size)
+            expected += sorted(sorted(own, key=lambda token: values[token])[: size - r])
+        assert row == expected
+
+
+def test_of_equal_scores_the_later_goes() -> None:
+    assert keep_lowest(torch.ones(1, 6), groups=2, r=1).tolist() == [[0, 1, 3, 4]]
 
 
 def test_rows_at_places() -> None:

@@ -10,6 +10,10 @@ ClassifierOption = Annotated[
         "--model", help="A fine-tuned VideoMAE or Video Swin: a Hub id, a folder or a checkpoint file."
     ),
 ]
+ClassifierMethod = Annotated[
+    str,
+    typer.Option("--method", help="full, sta, saliency, redundancy, random, uniform, or on VideoMAE tome."),
+]
 R = Annotated[
     int | None,
     typer.Option(help="VideoMAE: tokens dropped in each group of time, of 196 at 224 pixels. Default 48."),
@@ -22,7 +26,7 @@ ClassifierSetting = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Other settings of the method: r (as [64,48,32]), groups, direction, anchor or windows: name=value.",
+        help="Other settings of the method: r (as [64,48,32]), groups, direction, anchor, windows or seed: name=value.",
     ),
 ]
 ViewsName = Annotated[

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidskim.cli.classifier_options import R1, ClassifierOption, ClassifierSetting, R, ViewsName
+from vidskim.cli.classifier_options import (
+    R1,
+    ClassifierMethod,
+    ClassifierOption,
+    ClassifierSetting,
+    R,
+    ViewsName,
+)
 from vidskim.cli.console import DONE, FAILED, PARTIAL, JsonOption, Outcome, note, run_verb
 from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
 from vidskim.errors import VideoError
@@ -19,7 +26,7 @@ def classify(
     videos: Annotated[list[str], typer.Argument(help="Files, folders, or @list.txt.")],
     *,
     model: ClassifierOption,
-    method: Annotated[str, typer.Option(help="full or sta.")] = "full",
+    method: ClassifierMethod = "full",
     r: R = None,
     r1: R1 = None,
     top: Annotated[int, typer.Option(min=1, help="Labels for each video.")] = 5,

@@ -5,15 +5,21 @@ from dataclasses import fields
 from typing import Any
 
 from vidskim.errors import SettingsError, unknown_name
+from vidskim.methods.clip_baselines import Random, Redundancy, Saliency, Tome, Uniform
 from vidskim.methods.clips import ClipMethod, FullClip, FullSwin
 from vidskim.methods.registry import METHODS
 from vidskim.methods.sta import Sta
-from vidskim.methods.swin_sta import SwinSta
+from vidskim.methods.swin_sta import SwinRandom, SwinRedundancy, SwinSaliency, SwinSta, SwinUniform
 
 # of each kind of trunk
 CLIP_METHODS: dict[str, dict[str, Any]] = {
-    "videomae": {FullClip.name: FullClip, Sta.name: Sta},
-    "swin": {FullSwin.name: FullSwin, SwinSta.name: SwinSta},
+    "videomae": {
+        method.name: method for method in (FullClip, Sta, Saliency, Redundancy, Random, Uniform, Tome)
+    },
+    "swin": {
+        method.name: method
+        for method in (FullSwin, SwinSta, SwinSaliency, SwinRedundancy, SwinRandom, SwinUniform)
+    },
 }
 
 

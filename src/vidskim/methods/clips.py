@@ -36,6 +36,19 @@ class Pruned:
     scores: tuple[Tensor, ...]
 
 
+@dataclass(frozen=True)
+class Merged:
+    """What was merged after one block.
+
+    Args:
+        layer: the block's number.
+        slots: where each token of the clip stands among those left, int64 [b, n]; the same number is one token.
+    """
+
+    layer: int
+    slots: Tensor
+
+
 class ClipMethod(Protocol):
     """What a video classifier's method does, for one kind of trunk. It holds no state between calls."""
 

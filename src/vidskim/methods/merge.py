@@ -20,22 +20,21 @@ from vidskim.models.vit import VisionTransformer, unit
 from vidskim.tokens.match import match, merge, merged_count
 
 
-class Merge(Reduction):
-    """Merges tokens by their keys, and lets attention count each as many times as it has tokens inside.
+class SizedTokens(Reduction):
+    """Tokens that are merged by their keys; attention counts each as many times as it has tokens inside.
 
     Args:
-        r: tokens merged in each block.
         protected: leading tokens that neither merge nor are merged into: class token, registers, residual token.
     """
 
-    def __init__(self, r: int, *, protected: int) -> None:
-        self.r, self.protected = r, protected
+    def __init__(self, *, protected: int) -> None:
+        self.protected = protected
         self.size: Tensor | None = None  # [b, n] float32; None while every token is one
-        self.trail: list[Tensor] = []  # after each block the slot of each first token, int64 [b, n]
+        self.after: list[Tensor] = []  # after each merging the slot of each first token, int64 [b, n]
 
     def begin(self, x: Tensor) -> Tensor:
         """Nothing is merged yet."""
-        self.size, self.trail = None, []
+        self.size, self.after = None, []
         return x
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -43,22 +42,39 @@ class Merge(Reduction):
         bias = None if self.size is None else self.size.log()[:, None, None].to(q.dtype)
         return attend(q, k, v, bias=bias)
 
-    def after_attention(self, layer: int, x: Tensor, keys: Tensor) -> Tensor:
-        """Merge by the keys, averaged over heads: [b, n, d] -> [b, m, d]."""
+    def merge(self, x: Tensor, keys: Tensor, r: int) -> Tensor:
+        """Merge `r` tokens by the keys [b, h, n, k], averaged over heads: [b, n, d] -> [b, m, d]."""
         b, n, _ = x.shape
-        count = merged_count(n, self.r, protected=self.protected)
-        slots = match(keys.mean(dim=1), self.r, protected=self.protected)
-        self.trail.append(slots.gather(1, self.trail[-1]) if self.trail else slots)
+        count = merged_count(n, r, protected=self.protected)
+        slots = match(keys.mean(dim=1), r, protected=self.protected)
+        self.after.append(slots.gather(1, self.after[-1]) if self.after else slots)
         if count == n:
             return x
         size = torch.ones(b, n, device=x.device) if self.size is None else self.size
         x, self.size = merge(x, slots, size, count=count)
         return x
 
+
+class Merge(SizedTokens):
+    """Merges in every block.
+
+    Args:
+        r: tokens merged in each.
+        protected: see `SizedTokens`.
+    """
+
+    def __init__(self, r: int, *, protected: int) -> None:
+        super().__init__(protected=protected)
+        self.r = r
+
+    def after_attention(self, layer: int, x: Tensor, keys: Tensor) -> Tensor:
+        """Merge by the keys, averaged over heads: [b, n, d] -> [b, m, d]."""
+        return self.merge(x, keys, self.r)
+
     def slots(self, layers: int) -> Tensor:
         """The slot of each patch after each block, int64 [b, layers, patches]; the last block merges nothing."""
-        last = self.trail[-1:] * (layers - len(self.trail))
-        return torch.stack([*self.trail, *last], dim=1)[:, :, self.protected :]
+        last = self.after[-1:] * (layers - len(self.after))
+        return torch.stack([*self.after, *last], dim=1)[:, :, self.protected :]
 
 
 def encode_merging(

@@ -48,7 +48,8 @@ def load_model(
     Args:
         source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
         method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse" (alone: budget=0.45 of
-            the full compute); of a video classifier "full" or "sta".
+            the full compute); of a video classifier "full" or "sta" (as baselines of STA also "saliency", "redundancy",
+            "random", "uniform", and on VideoMAE "tome").
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
         dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16",
             "float64".
@@ -61,11 +62,10 @@ def load_model(
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
-            of "sta" r, groups, direction, anchor, and on Video Swin r1, windows, anchor.
+            of "sta" r, groups, direction, anchor, and on Video Swin r1, windows, anchor; of "random" seed.
 
     Returns:
-        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2 checkpoints, a `VideoClassifier` of VideoMAE's and
-        Video Swin's.
+        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2, a `VideoClassifier` of VideoMAE and Video Swin.
 
     Raises:
         SettingsError: an unknown method or setting, or a value out of range.

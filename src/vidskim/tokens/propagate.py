@@ -31,18 +31,47 @@ def thin(units: Tensor, r: int) -> tuple[Tensor, Tensor]:
     return torch.cat([odd, even], dim=1)[:, : n - r], likeness
 
 
+def saliency(x: Tensor, *, groups: int) -> Tensor:
+    """Each token's L1 norm scaled to 0..1 in its group, 0 where all are equal: [b, n, d] -> [b, n], float32 or wider.
+
+    Args:
+        x: tokens, n a multiple of `groups`.
+        groups: of consecutive tokens.
+    """
+    norms = x.abs().sum(dim=2, dtype=torch.promote_types(x.dtype, torch.float32)).view(len(x), groups, -1)
+    low, high = norms.aminmax(dim=-1, keepdim=True)
+    return ((norms - low) / (high - low).clamp_min(torch.finfo(norms.dtype).tiny)).flatten(1)
+
+
+def keep_lowest(scores: Tensor, *, groups: int, r: int) -> Tensor:
+    """Places of the tokens left where each group loses the `r` of highest score, in their order.
+
+    Args:
+        scores: of each token [b, n], n a multiple of `groups`; of equal ones the later is dropped.
+        groups: of consecutive tokens.
+        r: tokens to drop in each group, below n / groups.
+
+    Returns:
+        int64 [b, n - groups * r].
+    """
+    b, n = scores.shape
+    size = n // groups
+    kept = scores.view(b, groups, size).argsort(dim=2, stable=True)[:, :, : size - r].sort(dim=2).values
+    return (kept + size * torch.arange(groups, device=scores.device)[:, None]).flatten(1)
+
+
 def propagate(
-    x: Tensor, keys: Tensor, *, groups: int, r: int, backward: bool = False, from_kept: bool = False
+    keys: Tensor, salience: Tensor, *, groups: int, r: int, backward: bool = False, from_kept: bool = False
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Drop `r` tokens in each of `groups` equal groups that follow each other in time.
 
     The first group is thinned by itself. Each token of a group then hands its score on to the tokens of the next
     group, in shares that are the softmax of their cosines; what gathers much is redundant. That score times
-    (1 - saliency), saliency being the token's L1 norm scaled to 0..1 in its group, is what a token is dropped by.
+    (1 - salience) is what a token is dropped by.
 
     Args:
-        x: tokens [b, n, d], ordered by time, n a multiple of `groups`.
-        keys: what tokens are compared by [b, n, k].
+        keys: what tokens are compared by [b, n, k], ordered by time, n a multiple of `groups`.
+        salience: what keeps a token in spite of that, 0..1, such as `saliency`'s [b, n].
         groups: times.
         r: tokens to drop in each group, below n / groups.
         backward: go from the last group to the first.
@@ -54,11 +83,11 @@ def propagate(
         others by rising score. And the scores of each group, in order of time: the first one's best cosines, [b, n /
         groups] for the others. Computed in float32 or wider.
     """
-    b, n, _ = x.shape
+    b, n, _ = keys.shape
     size = n // groups
-    wide = torch.promote_types(x.dtype, torch.float32)
+    wide = torch.promote_types(keys.dtype, torch.float32)
     units = F.normalize(keys.to(wide), dim=-1).view(b, groups, size, -1)
-    rest = 1 - _saliency(x.abs().sum(dim=2, dtype=wide).view(b, groups, size))
+    rest = 1 - salience.view(b, groups, size)
     order = range(groups)[::-1] if backward else range(groups)
 
     kept, scores = {}, {}
@@ -84,9 +113,3 @@ def propagation_macs(size: int, *, groups: int, r: int, channels: int, from_kept
     first = (size + 1) // 2 * (size // 2) * channels
     second = size * (left if from_kept else size) * (channels + 1)
     return first + (second if groups > 1 else 0) + max(0, groups - 2) * size * left * (channels + 1)
-
-
-def _saliency(norms: Tensor) -> Tensor:
-    """Scaled to 0..1 along the last axis; 0 where all are equal."""
-    low, high = norms.aminmax(dim=-1, keepdim=True)
-    return (norms - low) / (high - low).clamp_min(torch.finfo(norms.dtype).tiny)
