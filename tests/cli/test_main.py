@@ -13,7 +13,11 @@ VERBS = {
     *("doctor", "prepare", "demo", "synth", "extract", "index", "search", "ground"),
     *("classify", "explain", "calibrate"),
 }
-GROUPS = {"store": {"list", "remove", "move", "compact", "index"}, "train": {"contrastive", "distill"}}
+GROUPS = {
+    "store": {"list", "remove", "move", "compact", "index"},
+    "train": {"contrastive", "distill"},
+    "evaluate": {"recognition"},
+}
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -11,6 +11,7 @@ from vidskim.cli.classify import classify
 from vidskim.cli.console import FAILED, note, print_document
 from vidskim.cli.demo import demo
 from vidskim.cli.doctor import doctor
+from vidskim.cli.evaluate import evaluate
 from vidskim.cli.explain import explain
 from vidskim.cli.extract import extract
 from vidskim.cli.ground import ground
@@ -38,6 +39,7 @@ for verb in (doctor, prepare, demo, synth, extract, index, search, ground, class
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
 
 
 def _print_version(asked: bool) -> None:

@@ -1,0 +1,192 @@
+"""vidskim evaluate recognition: accuracy of a video classifier, method beside method."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.classifier_options import ClassifierOption, ViewsName
+from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb
+from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
+from vidskim.errors import SettingsError
+
+if TYPE_CHECKING:
+    from vidskim.evaluate.recognition import Progress, Report
+    from vidskim.pipeline.classifier import VideoClassifier
+
+NAMED = 10  # missing videos that people are told by name
+
+Videos = Annotated[
+    Path | None, typer.Option(help="Folder that paths in the list are relative to. Default: the list's own.")
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method", help="May be repeated. Default: all there are. The full classifier always comes first."
+    ),
+]
+Drops = Annotated[
+    list[int] | None,
+    typer.Option(help="VideoMAE: tokens dropped in each group of time; may be repeated. Default 48."),
+]
+SliceDrops = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="Video Swin: tokens dropped of a slice of the second stage; may be repeated. Default 256."
+    ),
+]
+Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, spread evenly over the list.")]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        help="Names of the classes, one a line, where the checkpoint has none and the list has names."
+    ),
+]
+
+
+def evaluate_recognition(
+    videos_list: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST", help='"path label" a line, or a folder of folders named after classes.'
+        ),
+    ],
+    *,
+    model: ClassifierOption,
+    videos: Videos = None,
+    method: Methods = None,
+    r: Drops = None,
+    r1: SliceDrops = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How often random is tried.")] = 1,
+    views: ViewsName = "one",
+    sample: Sample = None,
+    classes: Classes = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the record there, as JSON.")] = None,
+    config: Config = None,
+    scaler: Scaler = "pillow",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Top-1 and top-5 of a VideoMAE or Video Swin: in full, with sta, and with as many tokens dropped otherwise.
+
+    LIST is as VideoMAE and mmaction have it for Kinetics and Something-Something: a path and a class a line.
+
+    Videos that are not there are named, and do not count.
+
+    Examples:
+
+      vidskim evaluate recognition val.csv --videos k400/val --model videomae-folder --views k400 --r 48 --r 64
+
+      vidskim evaluate recognition val.txt --model swin_tiny_k400.pth --method sta --method random --sample 500 --json
+    """
+
+    def body() -> Outcome:
+        from vidskim.evaluate.labelled import read_labelled
+        from vidskim.evaluate.recognition import evaluate_recognition as run
+        from vidskim.evaluate.recognition import line_up
+        from vidskim.pipeline.load import load_classifier
+
+        named = read_pairs("--config", config)
+        classifier = load_classifier(model, config=named, scaler=scaler, device=device, dtype=dtype)
+        names = _class_names(classes, classifier)
+        sizes = {name: values for name, values in (("r", r), ("r1", r1)) if values}
+        compared = line_up(classifier, method or (), settings=sizes, seeds=seeds)
+        labelled = read_labelled(videos_list, classes=names, root=videos)
+        if sample is not None and sample < len(labelled):
+            labelled = labelled.part([number * len(labelled) // sample for number in range(sample)])
+        report = run(compared, labelled, views=views, root=videos, on_video=_progress_line())
+        document = {**_conditions(classifier, model, videos_list, listed=len(labelled)), **report.to_json()}
+        if out is not None:
+            _write(out, document)
+        return _outcome(report, document, listed=len(labelled))
+
+    run_verb(body, as_json=as_json)
+
+
+def _class_names(path: Path | None, classifier: "VideoClassifier") -> tuple[str, ...]:
+    if path is None:
+        return classifier.labels
+    from vidskim.evaluate.labelled import read_classes
+
+    names = read_classes(path)
+    if len(names) != len(classifier.labels):
+        raise SettingsError(f"{path} names {len(names)} classes, and the model has {len(classifier.labels)}")
+    return names
+
+
+def _conditions(
+    classifier: "VideoClassifier", model: str, videos_list: Path, *, listed: int
+) -> dict[str, Any]:
+    """What the figures hold for."""
+    from importlib.metadata import version
+
+    import torch
+
+    made = classifier.fingerprint
+    return {
+        "task": "recognition",
+        "source": model,
+        "model": made.model,
+        "weights": made.weights,
+        "preparation": made.preparation,
+        "frames": classifier.frames,
+        "list": str(videos_list),
+        "listed": listed,
+        "device": classifier.device.type,
+        "dtype": str(classifier.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("vidskim", "torch")},
+    }
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    from vidskim.disk import writing
+
+    with writing(path) as file:
+        file.write((json.dumps(document, indent=2) + "\n").encode())
+
+
+def _outcome(report: "Report", document: dict[str, Any], *, listed: int) -> Outcome:
+    views = f"{report.views.clips} x {report.views.crops} views"
+    lines: list[Any] = [f"{report.videos} of {listed} videos, {views}", _table(report)]
+    if report.missing:
+        lines.append(f"{len(report.missing)} are not there and do not count:")
+        lines += [f"  {name}" for name in report.missing[:NAMED]]
+        if len(report.missing) > NAMED:
+            lines.append(f"  and {len(report.missing) - NAMED} more; --json names all")
+    lines += [f"failed {message}" for message in report.failed.values()]
+    return Outcome(document, lines, PARTIAL if report.missing or report.failed else DONE)
+
+
+def _table(report: "Report") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("method")
+    for heading in ("top-1", "top-5", "as full", "GMAC/view", "MACs", "ms/view", "time"):
+        table.add_column(heading, justify="right")
+    full = report.scores[0]
+    for score in report.scores:
+        table.add_row(
+            str(score),
+            *(f"{100 * share:.1f}" for share in (score.top1, score.top5, score.agreement)),
+            f"{score.macs / 1e9:.2f}",
+            f"{score.macs / full.macs:.0%}",
+            f"{1000 * score.seconds:.0f}",
+            f"{score.seconds / full.seconds:.0%}",
+        )
+    return table
+
+
+def _progress_line() -> Callable[["Progress"], None]:
+    line = counting_line(every_s=5.0)
+
+    def show(progress: "Progress") -> None:
+        top1 = "" if progress.top1 is None else f", top-1 {progress.top1:.1%} in full"
+        lost = f", {progress.missing} missing, {progress.failed} failed"
+        line(f"{progress.done}/{progress.listed} videos{top1}{lost}", progress.done == progress.listed)
+
+    return show
