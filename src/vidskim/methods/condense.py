@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidskim.models.attention import attend, attend_and_show
+from vidskim.models.attention import attend_and_show
 from vidskim.models.reduction import Reduction
 from vidskim.models.variants import VitConfig
 from vidskim.tokens.match import match_by_loss, merge, merged_count
@@ -41,11 +41,11 @@ class Schedule:
     loss: float
     lost: float
 
-    def counts(self, config: VitConfig, *, share: float = 1.0) -> tuple[int, ...]:
-        """Tokens to merge in each block, where a `share` of the patches is carried through."""
+    def counts(self, config: VitConfig) -> tuple[int, ...]:
+        """Tokens to merge in each block."""
         scale = DEPTH / config.layers
         inner = [
-            round(min(self.start + SLOPE * layer * scale, self.cap) * scale * config.patches * share)
+            round(min(self.start + SLOPE * layer * scale, self.cap) * scale * config.patches)
             for layer in range(1, config.layers - 1)
         ]
         return (0, *inner, 0)[: config.layers]
@@ -79,25 +79,11 @@ class Condense(Reduction):
         self.lost: Tensor | None = None  # [b] by all merges so far
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Proportional attention over what `read` gives; q, k, v are the tokens' own."""
-        keys, values, bias = self.read(layer, k, v)
-        if not self.weighs(layer):
-            return attend(q, keys, values, bias=bias)
-        out, first = attend_and_show(q, keys, values, bias=bias)
-        self.weigh(first[:, :, -k.shape[2] :])
+        """Proportional attention: the logarithm of a token's size is added to its logits."""
+        bias = None if self.size is None else self.size.log()[:, None, None].to(k.dtype)
+        out, first = attend_and_show(q, k, v, bias=bias)
+        self._weigh(first)
         return out
-
-    def read(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Keys and values [b, h, m, k] that are read, the tokens' own last, and the bias of the logits [b, 1, 1, m]."""
-        return k, v, self.own_bias(k)
-
-    def own_bias(self, k: Tensor) -> Tensor | None:
-        """The logarithm of the own tokens' sizes [b, 1, 1, n]."""
-        return None if self.size is None else self.size.log()[:, None, None].to(k.dtype)
-
-    def weighs(self, layer: int) -> bool:
-        """Whether this block's importance is asked for."""
-        return self.counts[layer] > 0
 
     def after_attention(self, layer: int, x: Tensor, keys: Tensor) -> Tensor:
         """Merge what loses least: [b, n, d] -> [b, m, d]."""
@@ -114,8 +100,8 @@ class Condense(Reduction):
         self.slots = slots if self.slots is None else slots.gather(1, self.slots)
         return x
 
-    def weigh(self, paid: Tensor) -> None:
-        """Set the importance: the class token's attention to the own tokens [b, h, n], for each of their patches."""
+    def _weigh(self, paid: Tensor) -> None:
+        """Set the importance: the class token's attention to the tokens [b, h, n], for each of their patches."""
         each = paid.float().mean(dim=1)
         own = torch.ones_like(each) if self.size is None else self.size
         patches = slice(self.protected, None)

@@ -81,22 +81,14 @@ class Record(Condense):
         super().__init__(schedule.counts(config), protected=config.prefix)
         self.context, self.rows, self.typical = context, rows, schedule.lost * config.patches
 
-    def weighs(self, layer: int) -> bool:
-        """Importance of every block, as its mean is kept."""
-        return True
-
-    def read(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The tokens' own, which are also copied out."""
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """As `Condense`; keys and values are copied out, and the patches' importance is added up."""
         kv, own = self.context.layers[layer], k.shape[2]
         kv[0, self.rows, :, :own], kv[1, self.rows, :, :own] = k, v
         if own < kv.shape[3]:
             kv[:, self.rows, :, own:] = 0
         if self.slots is not None:
             self.context.slots[self.rows, layer] = self.slots
-        return super().read(layer, k, v)
-
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """As `Condense`, and the patches' importance is added up."""
         out = super().attend(layer, q, k, v)
         if self.importance is not None:
             spread = self.importance if self.slots is None else self.importance.gather(1, self.slots)

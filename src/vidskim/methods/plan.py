@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidskim.methods.change import Change
-from vidskim.methods.condense import SCHEDULES, STRONG, Schedule
+from vidskim.methods.condense import NOTHING, SCHEDULES, Schedule
 from vidskim.methods.layout import Grouping, Segment
 from vidskim.models.cost import condensed_macs, condensed_widths, vit_macs
 from vidskim.models.variants import VitConfig
@@ -24,7 +24,6 @@ WINDOW = 48  # frames planned together
 INTERLEAVES = (0, 1, 2, 3, 5, 8, 12, 23)  # candidates for P-frames between I-frames
 # expected loss of a P-frame: LOSS x (mean change left) ^ POWER
 LOSS, POWER = 0.6, 0.6
-OWN_MERGING = 0.5  # recomputed tokens of P-frames are merged at this share of the strong schedule
 # counts of recomputed patches, as shares: few, so that frames of one count share a batch
 LEVELS = (0.02, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 1.0)
 # a pass takes at least the time in which its weights are read, if they do not stay in a cache; see `is_tiny`
@@ -159,19 +158,10 @@ def anchor_macs(config: VitConfig, schedule: Schedule) -> int:
 
 
 @cache
-def between_macs(
-    config: VitConfig, kept: int, schedule: Schedule, *, both: bool = True, merged: bool = True
-) -> int:
+def between_macs(config: VitConfig, kept: int, schedule: Schedule, *, both: bool = True) -> int:
     """A P-frame of `kept` patches that reads one or two I-frames merged by a schedule; of all patches, none."""
     if kept == config.patches:
         return vit_macs(config)
     widths = condensed_widths(config, schedule.counts(config))
     context = [width * (1 + both) for width in widths]
-    return condensed_macs(config, own_counts(config, kept, merged=merged), kept=kept, context=context)
-
-
-@cache
-def own_counts(config: VitConfig, kept: int, *, merged: bool = True) -> tuple[int, ...]:
-    """Of `kept` recomputed patches, how many are merged in each block."""
-    share = OWN_MERGING * kept / config.patches if merged and kept < config.patches else 0.0
-    return STRONG.counts(config, share=share)
+    return condensed_macs(config, NOTHING.counts(config), kept=kept, context=context)

@@ -34,7 +34,6 @@ from vidskim.methods.plan import (
     fit_counts,
     is_tiny,
     make_plan,
-    own_counts,
 )
 from vidskim.methods.selective import Selective
 from vidskim.methods.union import Union
@@ -217,13 +216,11 @@ class Reuse(Selective):
         anchors = record(trunk, pixels, layout, schedule, strain=torch.tensor(strain))
         batch = Batch(pixels, planned.segments, layout, anchors)
         between = self._encode_between(trunk, batch, planned, schedule) if len(layout.between) else None
-        config, merged = trunk.config, self.budget is not None
+        config = trunk.config
 
         def macs(_: int, kept: Tensor | None) -> int:
             counts = [] if kept is None else (kept >= 0).sum(dim=1).tolist()
-            return sum(
-                between_macs(config, count, schedule, both=self.lookahead, merged=merged) for count in counts
-            )
+            return sum(between_macs(config, count, schedule, both=self.lookahead) for count in counts)
 
         return split(batch, between, anchor_macs=anchor_macs(config, schedule), between_macs=macs)
 
@@ -269,11 +266,8 @@ class Reuse(Selective):
                 context,
                 [side[rows] for side in sides],
                 [weight[rows] for weight in weights],
-                own_counts(config, chosen.shape[1], merged=self.budget is not None),
-                protected=config.prefix,
             )
-            ordered = chosen.sort(dim=1).values  # neighbours stay neighbours where tokens are merged
-            return trunk.embed(batch.pixels, ordered, frames=layout.between[rows]), union
+            return trunk.embed(batch.pixels, chosen, frames=layout.between[rows]), union
 
         vectors = self.encode_rows(trunk, kept, counts, extra=config.prefix, enter=enter)
         stale = (scores * free).sum(dim=1) / scores.sum(dim=1).clamp(min=tiny)

@@ -6,15 +6,15 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from vidskim.methods.condense import Condense
 from vidskim.methods.context import Context
-from vidskim.models.attention import LOGITS_BYTES, prefers_products
+from vidskim.models.attention import LOGITS_BYTES, attend, prefers_products
+from vidskim.models.reduction import Reduction
 
 # Keys of one I-frame and block: larger ones are read where they lie, smaller ones cost less to gather than to visit.
 GATHERED_BYTES = 1 << 17
 
 
-class Union(Condense):
+class Union(Reduction):
     """Recomputed tokens read their own keys and values and those of the I-frames, weighted.
 
     A patch that is not recomputed has a weight of 1, divided between the I-frames; one that is has none. A recorded
@@ -25,34 +25,20 @@ class Union(Condense):
         context: the I-frames'.
         anchors: rows of the I-frames each P-frame reads, int64 [b] for each.
         weights: of each first token in each of them [b, n]; 0 where it is recomputed.
-        counts: of the recomputed tokens, how many are merged in each block.
-        protected: leading tokens that stay.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        anchors: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        counts: Sequence[int],
-        *,
-        protected: int,
-    ) -> None:
-        super().__init__(counts, protected=protected)
+    def __init__(self, context: Context, anchors: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         self.context, self.anchors, self.weights = context, anchors, weights
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention over the I-frames' keys and values and the tokens' own."""
         if prefers_products(q) and self.context.layers[layer][0, 0].nbytes > GATHERED_BYTES:
             return self.attend_in_place(layer, q, k, v)
-        return super().attend(layer, q, k, v)
-
-    def read(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The I-frames' keys and values, gathered for each P-frame, then the tokens' own."""
+        # gathered for each P-frame
         parts = [self.context.layers[layer][:, rows] for rows in self.anchors]
         keys = torch.cat([*(part[0] for part in parts), k], dim=2)
         values = torch.cat([*(part[1] for part in parts), v], dim=2)
-        return keys, values, self.bias(layer, k)
+        return attend(q, keys, values, bias=self.bias(layer, k))
 
     def bias(self, layer: int, k: Tensor) -> Tensor:
         """Logarithms of what each key weighs [b, 1, 1, m]."""
@@ -61,7 +47,7 @@ class Union(Condense):
             weight.new_zeros(len(rows), width).scatter_add_(1, self.context.slots[rows, layer], weight)
             for rows, weight in zip(self.anchors, self.weights, strict=True)
         ]
-        own = torch.ones(len(k), k.shape[2], device=k.device) if self.size is None else self.size
+        own = torch.ones(len(k), k.shape[2], device=k.device)
         return torch.cat([*weights, own], dim=1).log()[:, None, None].to(k.dtype)
 
     def attend_in_place(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -70,15 +56,12 @@ class Union(Condense):
         bias = self.bias(layer, k)
         few = max(1, LOGITS_BYTES // (h * n * bias.shape[-1] * q.itemsize))
         parts = [slice(start, min(start + few, b)) for start in range(0, b, few)]
-        done = [self._attend_few(layer, part, q[part], k[part], v[part], bias[part]) for part in parts]
-        if self.weighs(layer):
-            self.weigh(torch.cat([paid for _, paid in done]))
-        return torch.cat([out for out, _ in done])
+        return torch.cat(
+            [self._attend_few(layer, part, q[part], k[part], v[part], bias[part]) for part in parts]
+        )
 
-    def _attend_few(
-        self, layer: int, part: slice, q: Tensor, k: Tensor, v: Tensor, bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The answers of some of the frames, and what the class token pays their own tokens [b, h, m]."""
+    def _attend_few(self, layer: int, part: slice, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        """Attention of some of the frames."""
         b, h, n, c = q.shape
         m, recorded = k.shape[2], self.context.layers[layer]
         width = recorded.shape[3]
@@ -105,7 +88,7 @@ class Union(Condense):
             few = attention[:, frames, :, keys].reshape(h, groups, -1, width).transpose(0, 1)
             read = torch.bmm(few.reshape(groups * h, -1, width), held).view(groups, h, -1, c).transpose(0, 1)
             out[:, frames] += read.reshape(h, -1, n, c)
-        return out.transpose(0, 1), attention[:, :, 0, -m:].transpose(0, 1)
+        return out.transpose(0, 1)
 
 
 def blocks_of(rows: Tensor) -> list[tuple[slice, slice]]:
