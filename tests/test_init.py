@@ -20,6 +20,8 @@ NAMES = {
     "probe",
     "Classification",
     "Clip",
+    "ClipPlan",
+    "RetrievalEncoder",
     "load_model",
     "VideoClassifier",
     "VideoEncoder",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from vidskim.pipeline.features import Features, Trace
     from vidskim.pipeline.live import Stream, StreamState
     from vidskim.pipeline.load import load_model
+    from vidskim.pipeline.retrieval import RetrievalEncoder
+    from vidskim.tokens.clip_plan import ClipPlan
     from vidskim.video.clip import Clip
     from vidskim.video.guard import Limits
     from vidskim.video.read import iter_video, probe, read_video
@@ -46,6 +48,7 @@ __all__ = [
     "CheckpointError",
     "Classification",
     "Clip",
+    "ClipPlan",
     "DamagedVideoError",
     "Features",
     "Fingerprint",
@@ -53,6 +56,7 @@ __all__ = [
     "Limits",
     "NoFramesError",
     "NoVideoStreamError",
+    "RetrievalEncoder",
     "SettingsError",
     "StoreError",
     "Stream",
@@ -75,9 +79,11 @@ __all__ = [
 _ORIGIN = {
     "Classification": "pipeline.classification",
     "Clip": "video.clip",
+    "ClipPlan": "tokens.clip_plan",
     "Features": "pipeline.features",
     "Fingerprint": "fingerprint",
     "Limits": "video.guard",
+    "RetrievalEncoder": "pipeline.retrieval",
     "Stream": "pipeline.live",
     "StreamState": "pipeline.live",
     "Trace": "pipeline.features",

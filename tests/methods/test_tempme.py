@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError
-from vidskim.methods.tempme import Merged, TempMe, mean_of_frames, preset_for
+from vidskim.methods.joining import Merged
+from vidskim.methods.tempme import TempMe, mean_of_frames, preset_for
 from vidskim.models.cost import block_macs
 from vidskim.models.variants import VitConfig, clip_vit
 from vidskim.models.vit import VisionTransformer, unit

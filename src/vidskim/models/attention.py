@@ -101,10 +101,8 @@ class Attention(nn.Module):
     def project_some(self, x: Tensor, rows: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `project`, with queries [b, h, rows, k] of some tokens only."""
         b, n, d = x.shape
-        bias = self.qkv.bias
         # contiguous, or the weight is copied for every sample
-        q = F.linear(x[:, rows].contiguous(), self.qkv.weight[:d], None if bias is None else bias[:d])
-        kv = F.linear(x, self.qkv.weight[d:], None if bias is None else bias[d:])
+        q, kv = self.qkv.part(x[:, rows].contiguous(), slice(0, d)), self.qkv.part(x, slice(d, None))
         k, v = kv.view(b, n, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q.view(b, -1, self.heads, q.shape[-1] // self.heads).transpose(1, 2), k, v
 

@@ -1,5 +1,6 @@
 """Checkpoints in: whatever names a file uses inside, out come configurations and tensors under the trunk's names."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError, SettingsError
+from vidskim.models.adapter import Adapter
 from vidskim.models.layouts.clip import HF_CLIP, OPENAI, OPENAI_RESIDUAL
 from vidskim.models.layouts.configure import configure_text, configure_vision
 from vidskim.models.layouts.layout import Layout, Problems, find_unexpected, is_finite, translate
@@ -21,7 +23,9 @@ from vidskim.models.layouts.measure import (
 )
 from vidskim.models.layouts.preparation import find_preparation
 from vidskim.models.layouts.stated import MODEL_TYPES, VIDEO_TYPE, Stated, check_config, read_stated
+from vidskim.models.layouts.tempme import read_authors
 from vidskim.models.layouts.vit import HF_DINOV2, HF_VIT, TIMM_DINOV2, TIMM_VIT
+from vidskim.models.lora import fold_lora
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import has_tokenizer
 from vidskim.models.variants import TextConfig, VitConfig, resize_positions
@@ -60,9 +64,11 @@ class Checkpoint:
         tokenizer_dir: folder with the tokenizer's files, or None.
         residual_state: ResidualViT's residual tokenizer as "0.weight", "0.bias", "2.weight" ..., or None.
         preparation: what to do to a frame first.
-        weights_hash: sha256 (hex) of the vision tower as stored, the same whatever the layout was.
+        weights_hash: sha256 (hex) of the vision tower as stored, the same whatever the layout was; with an adapter of
+            both.
         logit_scale: the logarithm CLIP stores, or None.
         description: such as "clip-vit w768 l12 h12 p32 i224 quick_gelu eps 1e-05".
+        adapter: what was trained beside the weights and is now inside them, or None.
     """
 
     family: str
@@ -76,6 +82,35 @@ class Checkpoint:
     weights_hash: str
     logit_scale: float | None
     description: str
+    adapter: Adapter | None = None
+
+    @property
+    def backbone(self) -> str:
+        """sha256 (hex) of both towers: what an adapter belongs to."""
+        text = "" if self.text_state is None else hash_weights(self.text_state)
+        return _digest(self.weights_hash, text)
+
+    def adapted(self, adapter: Adapter) -> "Checkpoint":
+        """The same model with an adapter's LoRA inside the weights.
+
+        Raises:
+            CheckpointError: the adapter is of another model, or this one has an adapter already.
+        """
+        if self.adapter is not None:
+            raise CheckpointError(
+                "this checkpoint has an adapter inside; another one goes with the plain model"
+            )
+        if adapter.text and self.text_state is None:
+            raise CheckpointError(
+                f"the adapter has LoRA of a text tower, which this checkpoint ({self.description}) lacks"
+            )
+        return replace(
+            self,
+            vision_state=fold_lora(self.vision_state, adapter.vision),
+            text_state=None if self.text_state is None else fold_lora(self.text_state, adapter.text),
+            weights_hash=_digest(self.weights_hash, adapter.digest),
+            adapter=adapter,
+        )
 
 
 def read_checkpoint(
@@ -106,6 +141,7 @@ def read_checkpoint(
     stated = read_stated(path) if path.is_dir() else Stated()
     stored = read_weights(path) if state is None else state
     layout, state = _find_layout(stored, stated.model_type, path)
+    state, trained = read_authors(state)
     folder = path if path.is_dir() else None
     if folder is None and layout in MODEL_TYPES.values():  # a file taken from inside a Hugging Face folder
         folder, stated = path.parent, read_stated(path.parent)
@@ -122,21 +158,21 @@ def read_checkpoint(
             raise error(f"image size {preparation.size} is not a multiple of the patch side {vision.patch}")
         vision = replace(vision, image=preparation.size)
         _resize(vision_state, vision)
-    scale = state.get("logit_scale")
-    path_dir = path if path.is_dir() else path.parent
-    return Checkpoint(
+    home = path if path.is_dir() else path.parent
+    checkpoint = Checkpoint(
         family=layout.family,
         vision=vision,
         vision_state=vision_state,
         text=text,
         text_state=text_state,
-        tokenizer_dir=path_dir if text is not None and has_tokenizer(path_dir) else None,
+        tokenizer_dir=home if text is not None and has_tokenizer(home) else None,
         residual_state=_residual_state(state, path) if layout is OPENAI else None,
         preparation=preparation,
         weights_hash=weights_hash,
-        logit_scale=None if scale is None else float(scale),
+        logit_scale=float(state["logit_scale"]) if "logit_scale" in state else None,
         description=describe(layout.family, vision),
     )
+    return checkpoint.adapted(Adapter(*trained)) if any(trained) else checkpoint
 
 
 def build_vision(
@@ -253,3 +289,7 @@ def fill(model: Trunk, state: Mapping[str, Tensor], dtype: torch.dtype) -> Trunk
     """A model built on the meta device with its weights, copied, for inference: eval mode, no gradients."""
     model.load_state_dict({name: value.to(dtype, copy=True) for name, value in state.items()}, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def _digest(*hashes: str) -> str:
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()

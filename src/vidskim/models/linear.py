@@ -61,6 +61,10 @@ class Linear(nn.Linear):
         out: Tensor = torch.ops.mkldnn._linear_pointwise(input, self._packed, self.bias, name, [], algorithm)
         return out
 
+    def part(self, input: Tensor, outputs: slice) -> Tensor:
+        """Some outputs only, before the activation: [..., inputs] -> [..., outputs of the slice]."""
+        return F.linear(input, self.weight[outputs], None if self.bias is None else self.bias[outputs])
+
     @property
     def _is_stale(self) -> bool:
         """Whether the weights changed since they were packed."""

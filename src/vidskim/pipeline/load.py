@@ -1,4 +1,4 @@
-"""load_model: from a name, folder or file to a VideoEncoder or a VideoClassifier."""
+"""load_model: from a name, folder or file to a VideoEncoder, a RetrievalEncoder or a VideoClassifier."""
 
 import json
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.fingerprint import Fingerprint
 from vidskim.methods.baseline import Full
 from vidskim.methods.clip_registry import refuse_clip_method
+from vidskim.methods.tempme import TempMe
+from vidskim.models.adapter import ADAPTER_FILE, read_adapter
 from vidskim.models.checkpoint import Checkpoint, read_checkpoint
 from vidskim.models.layouts.measure import reads_video
 from vidskim.models.linear import cpu_has_bfloat16
@@ -21,6 +23,7 @@ from vidskim.models.weights import read_weights
 from vidskim.pipeline.classifier import VideoClassifier, read_classifier
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.hub import resolve
+from vidskim.pipeline.retrieval import RetrievalEncoder, join_frames
 from vidskim.pipeline.text import TextEncoder
 from vidskim.pipeline.towers import load_between, text_tower, vision_tower
 
@@ -41,6 +44,7 @@ def load_model(
     residual_tokenizer: str | PathLike[str] | None = None,
     student: str | PathLike[str] | None = None,
     student_config: Mapping[str, object] | None = None,
+    adapter: str | PathLike[str] | None = None,
     **settings: object,
 ) -> Any:
     """Load a model with a method. What the checkpoint holds decides what it becomes.
@@ -48,24 +52,25 @@ def load_model(
     Args:
         source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
         method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse" (alone: budget=0.45 of
-            the full compute); of a video classifier "full" or "sta" (as baselines of STA also "saliency", "redundancy",
-            "random", "uniform", and on VideoMAE "tome").
+            the full compute), or "tempme" for one vector a video; of a video classifier "full" or "sta" (as baselines
+            of STA also "saliency", "redundancy", "random", "uniform", and on VideoMAE "tome").
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
-        dtype: "auto" (bfloat16 where the device computes it fast, else float32), "float32", "bfloat16", "float16",
-            "float64".
+        dtype: "auto" (bfloat16 where it is computed fast, else float32), "float32", "bfloat16", "float16", "float64".
         config: what a bare state dict cannot tell, such as {"heads": 4, "activation": "quick_gelu", "eps": 1e-5}.
         tokenizer: tokenizer files, where the checkpoint has none of its own.
         image_size: side of the input in pixels, if not the checkpoint's; the position table is interpolated.
         scaler: what resizes video frames: "pillow", exactly as published, or "decoder", faster and nearly equal.
-        residual_tokenizer: file that `vidskim train distill` wrote, for method="residual". Default: the checkpoint's
-            own, or the one in its folder; with `student`, the student's.
+        residual_tokenizer: file of `vidskim train distill`. Default: the checkpoint's or student's, or its folder's.
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
+        adapter: LoRA of a CLIP and clip positions: a file that vidskim trained, a folder in PEFT's format or a
+            checkpoint of TempMe's authors. Default for method="tempme": the one in the checkpoint's folder, if any.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
-            of "sta" r, groups, direction, anchor, and on Video Swin r1, windows, anchor; of "random" seed.
+            of "tempme" plan, split, merge, faithful; of "sta" r, groups, direction, anchor, and on Video Swin r1,
+            windows, anchor; of "random" seed.
 
     Returns:
-        A `VideoEncoder` of CLIP, ViT, DeiT and DINOv2, a `VideoClassifier` of VideoMAE and Video Swin.
+        A `VideoEncoder`, with "tempme" a `RetrievalEncoder`; of VideoMAE and Video Swin a `VideoClassifier`.
 
     Raises:
         SettingsError: an unknown method or setting, or a value out of range.
@@ -73,21 +78,19 @@ def load_model(
     """
     place = _place(device, dtype)
     path = resolve(source)
-    state = read_weights(path)
-    reading: dict[str, Any] = {"state": state, "config": config, "image_size": image_size}
-    parts: dict[str, Any] = {
-        "residual_tokenizer": residual_tokenizer,
-        "student": student,
-        "student_config": student_config,
-    }
-    if reads_video(state):
-        _refuse_parts(tokenizer=tokenizer, **parts)
+    reading: dict[str, Any] = {"state": read_weights(path), "config": config, "image_size": image_size}
+    between = {"student": student, "tokenizer": residual_tokenizer, "config": student_config or config}
+    if reads_video(reading["state"]):
+        pupil = student or student_config
+        _refuse_parts(
+            tokenizer=tokenizer, residual_tokenizer=residual_tokenizer, student=pupil, adapter=adapter
+        )
         classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
-    checkpoint = read_checkpoint(path, **reading)
-    full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, config=config, **parts)
-    return full.with_method(method, **settings)  # type: ignore[arg-type]  # no setting is called tokenizer
+    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=method == TempMe.name)
+    full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
+    return _with_method(full, checkpoint, method, settings)
 
 
 def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
@@ -98,6 +101,10 @@ def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
         CheckpointError: as `load_model`, or the checkpoint is a video classifier.
     """
     model = load_model(source, **options)
+    if isinstance(model, RetrievalEncoder):
+        raise SettingsError(
+            "method='tempme' gives one vector a video, and here each frame needs its own; use another method"
+        )
     if not isinstance(model, VideoEncoder):
         raise CheckpointError(
             f"{source} is a video classifier, which has no frame features; vidskim.load_model(...).classify(clip) "
@@ -154,17 +161,11 @@ def _encoder(
     *,
     scaler: str,
     tokenizer: str | PathLike[str] | None,
-    config: Mapping[str, object] | None,
-    residual_tokenizer: str | PathLike[str] | None,
-    student: str | PathLike[str] | None,
-    student_config: Mapping[str, object] | None,
+    between: Mapping[str, Any],
 ) -> VideoEncoder:
-    """The full encoder; arguments as in `load_model`."""
+    """The full encoder; `between` is what `load_between` takes, the rest as in `load_model`."""
     preparation = replace(checkpoint.preparation, scaler=scaler)
-    own = student_config or config
-    pupil, residual = load_between(
-        checkpoint, path, student=student, config=own, tokenizer=residual_tokenizer, place=place
-    )
+    pupil, residual = load_between(checkpoint, path, place=place, **between)
     name, weights = checkpoint.description, checkpoint.weights_hash
     return VideoEncoder(
         vision_tower(checkpoint, *place),
@@ -177,6 +178,25 @@ def _encoder(
         student=pupil,
         min_score=_min_score(path),
     )
+
+
+def _with_method(
+    full: VideoEncoder, checkpoint: Checkpoint, method: str, settings: dict[str, Any]
+) -> VideoEncoder | RetrievalEncoder:
+    if method == TempMe.name:
+        return join_frames(full, settings, adapter=checkpoint.adapter)
+    return full.with_method(method, **settings)
+
+
+def _adapt(
+    checkpoint: Checkpoint, path: Path, adapter: str | PathLike[str] | None, *, default: bool
+) -> Checkpoint:
+    """The checkpoint with an adapter: the one given or, by default, the one in its folder."""
+    companion = path / ADAPTER_FILE
+    if adapter is None and not (default and checkpoint.adapter is None and companion.is_file()):
+        return checkpoint
+    file = companion if adapter is None else Path(adapter)
+    return checkpoint.adapted(read_adapter(file, backbone=checkpoint.backbone))
 
 
 def _refuse_parts(**options: object) -> None:

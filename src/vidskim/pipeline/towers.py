@@ -58,7 +58,8 @@ def load_between(
         CheckpointError: a part is damaged, or does not fit the others.
     """
     if student is None:
-        return None, _residual_tokenizer(teacher, place[0], tokenizer or _companion(path))
+        beside = None if teacher.adapter else _companion(path)  # distilled for the weights without it
+        return None, _residual_tokenizer(teacher, place[0], tokenizer or beside)
     home = resolve(student)
     own = _read_student(home, config, teacher)
     pupil = Student(vision_tower(own, *place), model=own.description, weights=own.weights_hash)

@@ -60,7 +60,7 @@ HF_CLIP = Layout(
 OPENAI_RESIDUAL = "visual.projection_residual_feature."
 
 OPENAI = Layout(
-    name="OpenAI CLIP (also open_clip and ResidualViT)",
+    name="OpenAI CLIP (also open_clip, ResidualViT and TempMe)",
     family="clip",
     signature="visual.class_embedding",
     vision={
@@ -89,7 +89,7 @@ OPENAI = Layout(
         OPENAI_RESIDUAL + "*",
         "visual.proj_head.*",
     ),
-    strip=("text.",),
+    strip=("text.", "clip."),
     tower="visual.",
     defaults={"activation": "quick_gelu", "eps": 1e-5},
 )

@@ -1,0 +1,150 @@
+"""Adapters: what is trained beside a frozen CLIP, in a file of its own that says which CLIP it belongs to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from vidskim.errors import CheckpointError, SettingsError
+from vidskim.models.layouts.tempme import is_authors, read_authors
+from vidskim.models.lora import LowRank
+from vidskim.models.peft import CONFIG_FILE, read_peft
+from vidskim.models.weights import hash_weights, read_weights
+from vidskim.tokens.clip_plan import ClipPlan
+
+FORMAT = "vidskim-adapter-1"
+ADAPTER_FILE = (
+    "tempme_adapter.safetensors"  # beside a checkpoint folder's weights it is found under this name
+)
+POSITIONS = "clip_positions"
+TOWERS = ("vision", "text")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """LoRA of both towers, clip positions, and the plan they were trained with.
+
+    Args:
+        vision: additions to the vision tower's fused projections, by block.
+        text: the same of the text tower.
+        positions: clip positions [clips that enter the block, d], by block.
+        plan: how clips are joined and merged, or None where nobody says.
+    """
+
+    vision: Mapping[int, LowRank] = field(repr=False)
+    text: Mapping[int, LowRank] = field(repr=False)
+    positions: Mapping[int, Tensor] = field(default_factory=dict, repr=False)
+    plan: ClipPlan | None = None
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of all tensors."""
+        return hash_weights(self.to_state())
+
+    def to_state(self) -> dict[str, Tensor]:
+        """All tensors by name, such as "vision.blocks.3.up" and "clip_positions.8"."""
+        state = {f"{POSITIONS}.{layer}": table for layer, table in self.positions.items()}
+        for tower in TOWERS:
+            for block, pair in getattr(self, tower).items():
+                state |= {f"{tower}.blocks.{block}.{name}": part for name, part in pair._asdict().items()}
+        return state
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], *, plan: ClipPlan | None = None) -> "Adapter":
+        """What `to_state` gave.
+
+        Raises:
+            CheckpointError: a tensor is missing or unknown.
+        """
+        parts: dict[str, dict[int, dict[str, Tensor]]] = {tower: {} for tower in TOWERS}
+        positions, unknown = {}, []
+        for name, value in state.items():
+            match name.split("."):
+                case [tower, "blocks", block, ("down" | "up") as part] if tower in TOWERS and block.isdigit():
+                    parts[tower].setdefault(int(block), {})[part] = value
+                case ["clip_positions", layer] if layer.isdigit():
+                    positions[int(layer)] = value
+                case _:
+                    unknown.append(name)
+        halves = [f"{t}.blocks.{n}" for t in TOWERS for n, pair in parts[t].items() if len(pair) != 2]
+        if unknown or halves:
+            raise CheckpointError(
+                f"not an adapter of this version: unknown {', '.join(unknown[:10]) or 'nothing'}; without down or up "
+                f"{', '.join(halves[:10]) or 'nothing'}"
+            )
+        vision, text = ({n: LowRank(**pair) for n, pair in sorted(parts[t].items())} for t in TOWERS)
+        return cls(vision, text, dict(sorted(positions.items())), plan)
+
+
+def save_adapter(
+    path: Path, adapter: Adapter, *, backbone: str, notes: Mapping[str, str] | None = None
+) -> None:
+    """Write an adapter as float32 safetensors.
+
+    Args:
+        path: the file.
+        adapter: on any device.
+        backbone: hash of the model it was trained beside (`Checkpoint.backbone`).
+        notes: for the header: how it was trained.
+    """
+    state = {name: value.detach().float().cpu().contiguous() for name, value in adapter.to_state().items()}
+    header = {**(notes or {}), "format": FORMAT, "backbone": backbone}
+    if adapter.plan is not None:
+        header["plan"] = json.dumps(adapter.plan.to_record())
+    safetensors.torch.save_file(state, path, metadata=header)
+
+
+def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
+    """An adapter from `save_adapter`'s file, a folder in PEFT's format or a checkpoint of TempMe's authors.
+
+    Args:
+        path: the file or folder.
+        backbone: hash of the model that will use it; only our files say what they belong to.
+
+    Raises:
+        CheckpointError: missing, damaged, of another format, or trained beside another model.
+    """
+    if (path / CONFIG_FILE).is_file():
+        return Adapter(*read_peft(path))
+    header = _header(path)
+    state = read_weights(path)
+    if is_authors(state):
+        return Adapter(*read_authors(state)[1])
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: not an adapter; expected a file that vidskim trained, a folder with {CONFIG_FILE} (PEFT), or a "
+            "checkpoint of TempMe's authors"
+        )
+    made_for = header.get("backbone", "unknown")
+    if backbone not in (None, made_for):
+        raise CheckpointError(
+            f"{path}: this adapter was trained beside another model ({made_for[:12]}, expected {str(backbone)[:12]}); "
+            "load it with the checkpoint it was trained on"
+        )
+    return Adapter.from_state(state, plan=_plan(header, path))
+
+
+def _header(path: Path) -> dict[str, str]:
+    """A safetensors file's own notes; nothing of other files."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file, or cut short ({error})") from error
+
+
+def _plan(header: Mapping[str, str], path: Path) -> ClipPlan | None:
+    if "plan" not in header:
+        return None
+    try:
+        record: Any = json.loads(header["plan"])
+        return ClipPlan.read(record)
+    except (ValueError, SettingsError) as error:
+        raise CheckpointError(f"{path}: its header names a plan that is none ({error})") from error
