@@ -9,11 +9,14 @@ from vidskim.video import motion
 STD = torch.tensor([0.2, 0.3, 0.4])
 
 
-def test_differences_are_those_of_frames_at_half_the_size() -> None:
-    pixels = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    small = torch.nn.functional.avg_pool2d(pixels, 2)
-    got = Change(pixels, std=STD, grid=4).between([1, 2], [3, 0])
-    expected = motion.pixel_difference(small[[1, 2]], small[[3, 0]], std=STD, grid=4)
+@pytest.mark.parametrize(("side", "grid", "factor"), [(32, 4, 4), (24, 4, 2), (28, 4, 1)])
+def test_differences_are_those_of_smaller_frames_where_patches_allow(
+    side: int, grid: int, factor: int
+) -> None:
+    pixels = torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(0))
+    small = torch.nn.functional.avg_pool2d(pixels, factor)
+    got = Change(pixels, std=STD, grid=grid).between([1, 2], [3, 0])
+    expected = motion.pixel_difference(small[[1, 2]], small[[3, 0]], std=STD, grid=grid)
     torch.testing.assert_close(got, expected)
 
 

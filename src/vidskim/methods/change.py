@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vidskim.video.motion import pixel_difference
 
-SHRINK = 2  # differences are of frames at half the size: a quarter of the time, and the choice is as good
+SHRINKS = (4, 2)  # differences are of frames at a part of the size, if patches allow: the choice is as good
 TOGETHER = 16  # pairs measured at once, so that they stay in a cache
 SCENE_CHANGE = 0.12  # least mean difference of frames seen as patches, pixels in 0..1
 SCENE_RATIO = 2.5  # and as a multiple of the median of its segment
@@ -24,7 +24,8 @@ class Change:
     """
 
     def __init__(self, pixels: Tensor, *, std: Tensor, grid: int) -> None:
-        self.small = F.avg_pool2d(pixels, SHRINK) if pixels.shape[-1] % (SHRINK * grid) == 0 else pixels
+        shrink = next((factor for factor in SHRINKS if pixels.shape[-1] % (factor * grid) == 0), 1)
+        self.small = F.avg_pool2d(pixels, shrink) if shrink > 1 else pixels
         self.std, self.grid = std, grid
         self._known: dict[tuple[int, int], Tensor] = {}
 

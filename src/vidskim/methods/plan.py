@@ -73,7 +73,8 @@ def make_plan(
     for interleave in INTERLEAVES:
         grouping = spread(frames, starts, interleave, closing=closing)
         between, previous, following = grouping.links()
-        scores = torch.minimum(change.between(between, previous), change.between(between, following))
+        nearest = torch.minimum(change.between(between, previous), change.between(between, following))
+        scores = nearest.sort(dim=1, descending=True).values
         for schedule in SCHEDULES:
             anchors = (len(grouping.anchors) - begun) * anchor_macs(config, schedule)
             left = total - anchors
@@ -113,7 +114,7 @@ def fit_counts(config: VitConfig, scores: Tensor, schedule: Schedule, left: floa
 
     Args:
         config: of the tower.
-        scores: change of each patch [p, n].
+        scores: change of each frame's patches, falling [p, n].
         schedule: of the I-frames that are read.
         left: MACs for all P-frames.
 
@@ -126,9 +127,8 @@ def fit_counts(config: VitConfig, scores: Tensor, schedule: Schedule, left: floa
     )
     if not len(scores):
         return torch.empty(0, dtype=torch.int64)
-    ordered = scores.sort(dim=1, descending=True).values
     # the limit at which each frame rises to the next level, and what that costs
-    rises = ordered[:, levels[:-1]]  # the first patch beyond each level
+    rises = scores[:, levels[:-1]]  # the first patch beyond each level
     prices = (costs[1:] - costs[:-1]).expand_as(rises)
     order = rises.flatten().sort(descending=True, stable=True).indices
     spent = costs[0] * len(scores) + prices.flatten()[order].cumsum(dim=0)
@@ -139,10 +139,9 @@ def fit_counts(config: VitConfig, scores: Tensor, schedule: Schedule, left: floa
 
 
 def remaining(scores: Tensor, counts: Tensor) -> Tensor:
-    """Mean score of a frame's patches once its `counts` highest ones are recomputed [p]."""
-    ordered = scores.sort(dim=1, descending=True).values
+    """Mean score of each frame's patches [p, n], falling, once its `counts` highest ones are recomputed: [p]."""
     beyond = torch.arange(scores.shape[1]) >= counts[:, None]
-    return (ordered * beyond).mean(dim=1)
+    return (scores * beyond).mean(dim=1)
 
 
 @cache

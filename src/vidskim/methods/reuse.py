@@ -239,11 +239,11 @@ class Reuse(Selective):
         scores = torch.minimum(before, after) * importance**ATTENTION_POWER
         counts = None
         if self.budget is not None:
-            numbers = range(len(planned.plans))
+            falling = scores.sort(dim=1, descending=True).values
             counts = torch.cat(
                 [
-                    fit_counts(config, scores[layout.segment == n], schedule, planned.plans[n].left)
-                    for n in numbers
+                    fit_counts(config, falling[layout.segment == number], schedule, plan.left)
+                    for number, plan in enumerate(planned.plans)
                 ]
             )
         kept, counts, shown = self.selection.choose(
