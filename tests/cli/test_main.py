@@ -15,7 +15,7 @@ VERBS = {
 }
 GROUPS = {
     "store": {"list", "remove", "move", "compact", "index"},
-    "train": {"contrastive", "distill"},
+    "train": {"contrastive", "distill", "recognition"},
     "evaluate": {"recognition"},
 }
 

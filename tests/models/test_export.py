@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError
 from vidskim.models.checkpoint import build_text, build_vision, read_checkpoint
-from vidskim.models.export import save_checkpoint
+from vidskim.models.export import save_checkpoint, save_video_checkpoint
+from vidskim.models.recognition import build_video, read_video_checkpoint
 from vidskim.models.text import TextTransformer
-from vidskim.models.variants import TextConfig, VitConfig
+from vidskim.models.variants import TextConfig, VideoVitConfig, VitConfig
+from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.video.prepare import Preparation
 
@@ -110,3 +113,61 @@ def test_an_interpolation_without_a_code(tmp_path: Path) -> None:
             preparation=Preparation(size=32, resize=32, interpolation="lanczos"),
         )
     assert not (tmp_path / "saved").exists()
+
+
+VIDEO = VideoVitConfig(
+    width=48,
+    layers=2,
+    heads=4,
+    patch=8,
+    tubelet=2,
+    frames=8,
+    image=24,
+    hidden=80,
+    classes=3,
+    activation="gelu",
+    eps=1e-6,
+    head_eps=1e-5,
+)
+FRAMES = Preparation(size=24, resize=32, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bilinear")
+
+
+def test_a_video_classifier_there_and_back(tmp_path: Path, generator: torch.Generator) -> None:
+    trunk = randomised(VideoTransformer(VIDEO), generator)  # biases of keys too: they change nothing
+    save_video_checkpoint(tmp_path, trunk, labels=("walks", "jumps", "sleeps"), preparation=FRAMES)
+    checkpoint = read_video_checkpoint(tmp_path)
+    assert checkpoint.config == VIDEO
+    assert checkpoint.labels == ("walks", "jumps", "sleeps")
+    assert checkpoint.preparation == FRAMES
+    pixels = torch.randn(2, 3, 8, 24, 24, generator=generator)
+    expected = trunk(trunk.embed(pixels))
+    again = build_video(checkpoint)
+    assert torch.allclose(again(again.embed(pixels)), expected, atol=1e-5)
+    theirs, told = transformers.VideoMAEForVideoClassification.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not told["missing_keys"]
+    assert not told["unexpected_keys"]
+    with torch.no_grad():
+        assert torch.allclose(theirs.eval()(pixels.transpose(1, 2)).logits, expected, atol=1e-5)
+    assert theirs.config.id2label == {0: "walks", 1: "jumps", 2: "sleeps"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels", "message"),
+    [
+        ({}, ("walks",), "expected 3 labels, one a class, received 1"),
+        (
+            {"head_eps": 1e-6},
+            ("a", "b", "c"),
+            "has head_eps=1e-05 and biases of queries and values; received",
+        ),
+        ({"pool": "first"}, ("a", "b", "c"), "pools by the mean"),
+    ],
+)
+def test_a_video_classifier_without_a_place_is_refused(
+    tmp_path: Path, changes: dict[str, Any], labels: tuple[str, ...], message: str
+) -> None:
+    trunk = VideoTransformer(dataclasses.replace(VIDEO, **changes))
+    with pytest.raises(CheckpointError, match=message):
+        save_video_checkpoint(tmp_path, trunk, labels=labels, preparation=FRAMES)

@@ -5,8 +5,10 @@ import torch
 
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
+from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.train.contrastive import small_text, small_vision
+from vidskim.train.curriculum import build_config
 from vidskim.train.initialise import initialise
 
 
@@ -39,3 +41,15 @@ def test_the_text_tower_starts_with_small_embeddings() -> None:
     initialise(text, torch.Generator().manual_seed(0))
     assert text.tokens.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert text.positions.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+def test_half_of_a_video_transformers_channels_see_change_alone() -> None:
+    model = VideoTransformer(build_config("tiny", classes=13))
+    initialise(model, torch.Generator().manual_seed(0))
+    filters = model.patch.weight.view(128, 3, 2, 8, 8)
+    first, second = filters[:, :, 0], filters[:, :, 1]
+    assert torch.equal(first[:64], second[:64])
+    assert torch.equal(first[64:], -second[64:])
+    still = torch.ones(1, 3, 2, 8, 8).flatten(1)
+    assert (still @ model.patch.weight.T)[0, 64:].abs().max() < 1e-5
+    assert model.head.weight.std().item() == pytest.approx(0.02, rel=0.1)

@@ -65,3 +65,18 @@ def test_a_model_without_matrices_has_one_group() -> None:
     assert len(optimizer.param_groups) == 1
     set_learning_rate(optimizer, 0.25)
     assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_each_block_learns_at_a_share_of_the_next_ones_rate() -> None:
+    names = (
+        "trunk.patch.weight",
+        "trunk.blocks.0.mlp.fc1.weight",
+        "trunk.blocks.1.norm1.bias",
+        "trunk.head.weight",
+    )
+    parameters = {name: nn.Parameter(torch.ones(1)) for name in names}
+    settings = LoopSettings(steps=1, learning_rate=0.1, layer_decay=0.5)
+    optimizer = make_optimizer(parameters, settings)
+    set_learning_rate(optimizer, 0.8)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(parameters[name])] for name in names] == pytest.approx([0.1, 0.2, 0.4, 0.8])

@@ -7,6 +7,7 @@ import typer
 
 from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.distill import train_distill
+from vidskim.cli.train_recognition import train_recognition
 from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
 
 train = typer.Typer(
@@ -15,6 +16,7 @@ train = typer.Typer(
 )
 
 train.command("distill")(train_distill)
+train.command("recognition")(train_recognition)
 
 
 @train.command("contrastive")

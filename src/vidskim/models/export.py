@@ -1,6 +1,7 @@
-"""Checkpoints out: our CLIP trunks as a Hugging Face folder, which loads here and in transformers."""
+"""Checkpoints out: our trunks as Hugging Face folders, which load here and in transformers."""
 
 import json
+from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ from vidskim.errors import CheckpointError
 from vidskim.models.layouts.clip import HF_CLIP
 from vidskim.models.layouts.layout import restore
 from vidskim.models.layouts.preparation import FILE, RESAMPLE_CODE
+from vidskim.models.layouts.videomae import HF_HEAD_EPS, HF_VIDEOMAE
 from vidskim.models.text import TextTransformer
-from vidskim.models.variants import TextConfig, VitConfig
+from vidskim.models.variants import TextConfig, VideoVitConfig, VitConfig
+from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.video.prepare import Preparation
+
+# Beside the classifier's head, Hugging Face's names have the trunk's own before them.
+_FULL = {"embeddings": "videomae.", "encoder": "videomae."}
 
 
 def save_checkpoint(
@@ -44,18 +50,59 @@ def save_checkpoint(
     _check(vision.config, text.config)
     records = {
         "config.json": _model_record(vision.config, text.config, vision.dtype),
-        FILE: _preparation_record(preparation or Preparation.clip(size=vision.config.image)),
+        FILE: _preparation_record(
+            preparation or Preparation.clip(size=vision.config.image), processor="CLIPImageProcessor"
+        ),
     }
-    patch = vision.config.patch
+    patch = (vision.config.patch, vision.config.patch)
     tensors: dict[str, Tensor] = {
         **restore(vision.state_dict(), HF_CLIP.vision, patch=patch),
         **restore(text.state_dict(), HF_CLIP.text, patch=patch),
         "logit_scale": torch.tensor(logit_scale),
     }
+    _write(folder, tensors, records)
+
+
+def save_video_checkpoint(
+    folder: Path, trunk: VideoTransformer, *, labels: Sequence[str], preparation: Preparation
+) -> None:
+    """Write config.json, preprocessor_config.json and model.safetensors of a Hugging Face VideoMAE.
+
+    That layout has no biases of keys. They are left out: attention is the same whatever they are.
+
+    Args:
+        folder: made if need be; files of these names are overwritten.
+        trunk: a classifier that pools by the mean.
+        labels: names of its classes.
+        preparation: of its frames.
+
+    Raises:
+        CheckpointError: labels that are not the trunk's, or a trunk that Hugging Face's VideoMAE has no place for.
+    """
+    config = trunk.config
+    if len(labels) != config.classes:
+        raise CheckpointError(f"expected {config.classes} labels, one a class, received {len(labels)}")
+    if (config.pool, config.head_eps, config.qkv_bias) != ("mean", HF_HEAD_EPS, True):
+        raise CheckpointError(
+            f"a Hugging Face VideoMAE pools by the mean, has head_eps={HF_HEAD_EPS:g} and biases of queries and "
+            f"values; received {config}"
+        )
+    records = {
+        "config.json": _video_record(config, labels, trunk.dtype),
+        FILE: _preparation_record(preparation, processor="VideoMAEImageProcessor"),
+    }
+    patch = (config.tubelet, config.patch, config.patch)
+    tensors = restore(trunk.state_dict(), HF_VIDEOMAE.vision, patch=patch)
+    _write(
+        folder, {_FULL.get(name.split(".")[0], "") + name: value for name, value in tensors.items()}, records
+    )
+
+
+def _write(folder: Path, tensors: Mapping[str, Tensor], records: Mapping[str, Mapping[str, Any]]) -> None:
     # plain copies: a file must not depend on views or devices
-    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    safetensors.torch.save_file(copies, folder / "model.safetensors", metadata={"format": "pt"})
     for name, record in records.items():
         (folder / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -110,13 +157,35 @@ def _tower_record(config: VitConfig | TextConfig) -> dict[str, Any]:
     }
 
 
-def _preparation_record(preparation: Preparation) -> dict[str, Any]:
+def _video_record(config: VideoVitConfig, labels: Sequence[str], dtype: torch.dtype) -> dict[str, Any]:
+    return {
+        "architectures": ["VideoMAEForVideoClassification"],
+        "model_type": "videomae",
+        "dtype": str(dtype).removeprefix("torch."),
+        "hidden_size": config.width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.hidden,
+        "hidden_act": config.activation,
+        "layer_norm_eps": config.eps,
+        "patch_size": config.patch,
+        "image_size": config.image,
+        "num_frames": config.frames,
+        "tubelet_size": config.tubelet,
+        "qkv_bias": True,
+        "use_mean_pooling": True,
+        "id2label": {str(number): label for number, label in enumerate(labels)},
+        "label2id": {label: number for number, label in enumerate(labels)},
+    }
+
+
+def _preparation_record(preparation: Preparation, *, processor: str) -> dict[str, Any]:
     if preparation.interpolation not in RESAMPLE_CODE:
         raise CheckpointError(
             f"interpolation must be {' or '.join(RESAMPLE_CODE)} to be saved, received {preparation.interpolation!r}"
         )
     return {
-        "image_processor_type": "CLIPImageProcessor",
+        "image_processor_type": processor,
         "do_resize": True,
         "size": {"shortest_edge": preparation.resize},
         "resample": RESAMPLE_CODE[preparation.interpolation],

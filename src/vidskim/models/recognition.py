@@ -14,7 +14,7 @@ from vidskim.models.layouts.layout import Layout, Problems, find_unexpected, sto
 from vidskim.models.layouts.measure import measure_video
 from vidskim.models.layouts.preparation import find_preparation
 from vidskim.models.layouts.stated import Stated, check_config, read_stated
-from vidskim.models.layouts.videomae import HF_VIDEOMAE, VIDEOMAE
+from vidskim.models.layouts.videomae import HF_HEAD_EPS, HF_VIDEOMAE, VIDEOMAE
 from vidskim.models.variants import VIDEOMAE_SIZES, VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.weights import hash_weights, read_weights
@@ -22,7 +22,6 @@ from vidskim.video.prepare import Preparation
 
 LAYOUTS = (HF_VIDEOMAE, VIDEOMAE)  # told apart by one key each, in this order
 FRAMES, SIDE = 16, 224  # of a clip, where nobody says
-HF_HEAD_EPS = 1e-5  # transformers leaves this norm torch's default
 _HEADS = {width: heads for width, _, heads in VIDEOMAE_SIZES.values()}
 _MEASURED = {
     "width": "patch.weight",

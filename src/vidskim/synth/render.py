@@ -1,6 +1,6 @@
 """Pixels of a script: any size, any moment. The same arguments give the same pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import ceil, cos, floor, sin
 
@@ -19,9 +19,16 @@ EDGE = 0.09  # of an actor's outline, in radii
 
 def render_video(script: Script, *, fps: float, height: int, width: int) -> Iterator[NDArray[np.uint8]]:
     """Every frame of a script, uint8 [y, x, 3]; frame n shows the moment n / fps."""
+    times = (number / fps for number in range(round(script.duration_s * fps)))
+    return render_moments(script, times, height=height, width=width)
+
+
+def render_moments(
+    script: Script, times_s: Iterable[float], *, height: int, width: int
+) -> Iterator[NDArray[np.uint8]]:
+    """The moments of a script, each uint8 [y, x, 3]; a background that stands still is drawn once a shot."""
     held: tuple[Shot, Image] | None = None
-    for number in range(round(script.duration_s * fps)):
-        t = number / fps
+    for t in times_s:
         shot = script.shot_at(t)
         if shot.camera.moves:
             backdrop = _draw_background(shot, t, height, width)

@@ -20,6 +20,7 @@ class LoopSettings:
         warmup_steps: steps over which it rises linearly from 0.
         final_fraction: the cosine after the warm-up ends at this share of the peak.
         weight_decay: AdamW's, on matrices only: parameters with fewer than 2 dimensions have none.
+        layer_decay: learning rate of each block as a share of the next one's, from the head down; 1 for one rate.
         betas: AdamW's.
         eps: AdamW's.
         clip_norm: largest norm of the whole gradient; None leaves it as it is.
@@ -41,6 +42,7 @@ class LoopSettings:
     warmup_steps: int = 0
     final_fraction: float = 0.0
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-8
     clip_norm: float | None = 1.0
@@ -63,6 +65,8 @@ class LoopSettings:
         self._expect(
             "clip_norm", "a number above 0, or None", self.clip_norm is None or _is_above(self.clip_norm)
         )
+        within = _is_within(self.layer_decay, high=1) and self.layer_decay > 0
+        self._expect("layer_decay", "a number above 0, at most 1", within)
         self._expect("final_fraction", "a number from 0 to 1", _is_within(self.final_fraction, high=1))
         self._expect("weight_decay", "a number from 0", _is_within(self.weight_decay, high=math.inf))
         pair = isinstance(self.betas, tuple) and len(self.betas) == 2

@@ -90,7 +90,7 @@ def test_restore_and_translate_are_inverse(generator: torch.Generator) -> None:
     state = {
         name: torch.randn(value.shape, generator=generator) for name, value in model.state_dict().items()
     }
-    stored = restore(state, HF_CLIP.vision, patch=4)
+    stored = restore(state, HF_CLIP.vision, patch=(4, 4))
     assert stored["vision_model.embeddings.patch_embedding.weight"].shape == (12, 3, 4, 4)
     problems = Problems()
     shapes = {name: value.shape for name, value in state.items()}

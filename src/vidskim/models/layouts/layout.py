@@ -141,16 +141,23 @@ def translate(
 
 
 def restore(
-    state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]], *, patch: int
+    state: Mapping[str, Tensor], names: Mapping[str, str | tuple[str, ...]], *, patch: tuple[int, ...]
 ) -> dict[str, Tensor]:
-    """`translate` undone, for layouts without transposed names: trunk tensors under their stored names."""
+    """`translate` undone, for layouts without transposed names: trunk tensors under their stored names.
+
+    Args:
+        state: of the trunk; what `ZEROS` stands for is left out, whatever it is.
+        names: the layout's `vision` or `text`.
+        patch: shape of a patch, (y, x) or (t, y, x).
+    """
     out: dict[str, Tensor] = {}
     for target, value in state.items():
         sources = stored_names(names, target)
         if target == "patch.weight":
-            value = value.reshape(-1, 3, patch, patch)
+            value = value.reshape(-1, 3, *patch)
         if sources:  # an empty table of registers has no name
             out |= dict(zip(sources, value.chunk(len(sources)), strict=True))
+    out.pop(ZEROS, None)
     return out
 
 

@@ -3,6 +3,7 @@
 from vidskim.models.layouts.layout import ZEROS, Layout
 from vidskim.models.layouts.vit import HF_VIT
 
+HF_HEAD_EPS = 1e-5  # of the norm before the head: transformers leaves it torch's default
 _HF_ATTENTION = "encoder.layer.{n}.attention.attention"
 
 HF_VIDEOMAE = Layout(

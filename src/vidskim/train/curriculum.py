@@ -1,0 +1,128 @@
+"""What a training of a video classifier is told, and the recipes: how it is done unless options say otherwise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vidskim.errors import SettingsError, unknown_name
+from vidskim.models.layouts.videomae import HF_HEAD_EPS
+from vidskim.models.variants import VIDEOMAE_SIZES, VideoVitConfig, videomae_vit
+from vidskim.train.settings import LoopSettings
+
+TINY = "tiny"
+SAMPLING = ("segments", "dense")
+VARIANTS = (TINY, *VIDEOMAE_SIZES)
+
+# Of rendered actions: `vidskim train recognition --out DIR` without further options.
+RENDERED = LoopSettings(
+    steps=3000, learning_rate=1e-3, warmup_steps=50, weight_decay=0.05, workers=0, checkpoint_every=500
+)
+# Of a model that has learnt from other videos before, and of one that has not.
+FINE_TUNING = LoopSettings(
+    steps=2000, learning_rate=5e-4, warmup_steps=100, weight_decay=0.05, betas=(0.9, 0.999), layer_decay=0.75
+)
+FROM_NOTHING = replace(FINE_TUNING, learning_rate=1e-3, layer_decay=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognition:
+    """What is trained, on what and how.
+
+    Args:
+        model: a video classifier to fine-tune, as `load_model`'s source; None begins from nothing.
+        config: as `load_model`'s: what a bare state dict cannot tell.
+        variant: size of a model from nothing: "tiny" (1.2 M parameters) or VideoMAE's "S", "B", "L", "H".
+        videos: a folder of folders named after classes, or a list of "path label"; None for rendered actions.
+        classes: file with the names of the classes, one a line; None takes those of folders or list.
+        held_out: share of the videos of each class to validate on, or a list of such videos.
+        batch: clips in each batch of one process.
+        keep: share of a clip's tokens that is looked at in the first part of the training, 1 for all.
+        thinned: that part, as a share of the steps.
+        epochs: instead of the loop's steps: passes over the videos.
+        smoothing: share of the target that is spread over all classes.
+        sampling: frames of a clip: "segments", spread over the whole video, or "dense", each `stride`-th.
+        stride: for "dense".
+        mirror: train on mirrored clips too; not where left and right tell classes apart.
+        least_crop: smallest share of a frame's area that a training crop has.
+
+    Raises:
+        SettingsError: a value is out of range, or does not go with another.
+    """
+
+    model: str | Path | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+    variant: str = TINY
+    videos: Path | None = None
+    classes: Path | None = None
+    held_out: float | Path = 0.1
+    batch: int = 32
+    keep: float = 1.0
+    thinned: float = 0.9
+    epochs: float | None = None
+    smoothing: float = 0.1
+    sampling: str = "segments"
+    stride: int = 4
+    mirror: bool = False
+    least_crop: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise unknown_name("variant", self.variant, VARIANTS)
+        if self.batch < 1:
+            raise SettingsError(f"batch must be 1 or more, received {self.batch}")
+        for name in ("keep", "least_crop"):
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingsError(f"{name} must be above 0 and at most 1, received {getattr(self, name):g}")
+        for name in ("thinned", "smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be from 0 to below 1, received {getattr(self, name):g}")
+        if self.epochs is not None and not self.epochs > 0:
+            raise SettingsError(f"epochs must be above 0, received {self.epochs:g}")
+        if self.sampling not in SAMPLING:
+            raise unknown_name("sampling", self.sampling, SAMPLING)
+        if self.videos is None:
+            for name in ("model", "classes", "epochs"):
+                if getattr(self, name) is not None:
+                    raise SettingsError(
+                        f"{name} goes with videos; on rendered actions a model is trained from nothing"
+                    )
+
+
+def build_config(variant: str, *, classes: int) -> VideoVitConfig:
+    """A model from nothing.
+
+    Args:
+        variant: one of `VARIANTS`.
+        classes: of its head.
+    """
+    if variant in VIDEOMAE_SIZES:
+        return replace(videomae_vit(variant, classes=classes), head_eps=HF_HEAD_EPS)
+    return VideoVitConfig(
+        width=128,
+        layers=6,
+        heads=2,
+        patch=8,
+        tubelet=2,
+        frames=16,
+        image=64,
+        hidden=512,
+        classes=classes,
+        activation="gelu",
+        eps=1e-6,
+        head_eps=HF_HEAD_EPS,
+    )
+
+
+def find_recipe(*, videos: bool, model: bool) -> tuple[LoopSettings, dict[str, float]]:
+    """How it is done unless options say otherwise.
+
+    Args:
+        videos: whether there are any, or actions are rendered.
+        model: whether there is one to fine-tune.
+
+    Returns:
+        For the loop, and for `Recognition`.
+    """
+    if not videos:
+        return RENDERED, {"keep": 0.125, "smoothing": 0.0}
+    return (FINE_TUNING if model else FROM_NOTHING), {}
