@@ -1,6 +1,7 @@
 """How much each patch changes between any two frames of a segment, and where one scene ends and another begins."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -24,10 +25,15 @@ class Change:
     """
 
     def __init__(self, pixels: Tensor, *, std: Tensor, grid: int) -> None:
-        shrink = next((factor for factor in SHRINKS if pixels.shape[-1] % (factor * grid) == 0), 1)
-        self.small = F.avg_pool2d(pixels, shrink) if shrink > 1 else pixels
-        self.std, self.grid = std, grid
+        self.pixels, self.std, self.grid = pixels, std, grid
         self._known: dict[tuple[int, int], Tensor] = {}
+
+    @cached_property
+    def small(self) -> Tensor:
+        """The frames as they are compared [t, 3, y, x]."""
+        side = self.pixels.shape[-1]
+        shrink = next((factor for factor in SHRINKS if side % (factor * self.grid) == 0), 1)
+        return F.avg_pool2d(self.pixels, shrink) if shrink > 1 else self.pixels
 
     def between(self, frames: Iterable[int], others: Iterable[int]) -> Tensor:
         """Mean absolute difference of each patch for pairs of frames, pixels in 0..1: float32 [p, grid * grid]."""

@@ -212,8 +212,11 @@ class Reuse(Selective):
     ) -> list[Encoded]:
         layout = lay_out(planned.segments, [plan.grouping for plan in planned.plans])
         pixels = join(planned.segments)
-        strain = [plan.strain for plan in planned.plans for _ in plan.grouping.anchors]
-        anchors = record(trunk, pixels, layout, schedule, strain=torch.tensor(strain))
+        if len(layout.between) or schedule != NOTHING or any(part.continues for part in planned.segments):
+            strain = [plan.strain for plan in planned.plans for _ in plan.grouping.anchors]
+            anchors = record(trunk, pixels, layout, schedule, strain=torch.tensor(strain))
+        else:  # nobody reads them
+            anchors = self._encode_anchors(trunk, pixels, layout)
         batch = Batch(pixels, planned.segments, layout, anchors)
         between = self._encode_between(trunk, batch, planned, schedule) if len(layout.between) else None
         config = trunk.config
