@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -40,6 +41,30 @@ def clip_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "clip"
     shutil.copytree(DEMO, folder)
     (folder / "vidskim.json").unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def videomae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face VideoMAE of random weights, with three classes."""
+    config = transformers.VideoMAEConfig(
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+        image_size=32,
+        patch_size=8,
+        num_frames=8,
+        use_mean_pooling=True,
+        id2label={0: "walks", 1: "jumps", 2: "sleeps"},
+    )
+    torch.manual_seed(0)
+    model = transformers.VideoMAEForVideoClassification(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    transformers.logging.disable_progress_bar()
+    folder = tmp_path_factory.mktemp("models") / "videomae"
+    model.save_pretrained(folder)
     return folder
 
 

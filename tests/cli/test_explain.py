@@ -112,3 +112,38 @@ def test_what_cannot_be_is_refused(
     assert found == code
     assert message in document["error"]["message"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("options", "left"), [((), [40, 28]), (("--method", "tome"), [40, 28])])
+def test_a_clip_of_a_classifier_is_drawn(
+    videomae: Path, rendered: Path, tmp_path: Path, verb: Verb, options: tuple[str, ...], left: list[int]
+) -> None:
+    out = tmp_path / "clip.png"
+    code, document, err = verb(
+        "explain", rendered / "v1.mp4", "--out", out, "--model", videomae, "--set", "r=[6,6,0]", *options
+    )
+    assert (code, err) == (0, "")
+    assert [stage["left"] for stage in document["stages"]] == left
+    assert document["method"].startswith(options[1] if options else "sta")
+    assert document["label"]["label"] in ("walks", "jumps", "sleeps")
+    with Image.open(out) as image:
+        assert image.width > 600
+    part = verb("explain", rendered / "v1.mp4", "--out", out, "--model", videomae, "--start", 1, "--r", 2)[1]
+    assert min(part["times_s"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out", "x.mp4"), "--out ends in .png for a video classifier, received"),
+        (("--fps", "3"), "--fps is for frame models; a video classifier has a frame rate of its own"),
+        (("--budget", "0.3"), "unknown setting of method='sta', 'budget'"),
+        (("--method", "reuse"), "its methods: full, sta"),
+    ],
+)
+def test_what_does_not_go_with_a_classifier_is_named(
+    videomae: Path, rendered: Path, verb: Verb, options: tuple[str, ...], message: str
+) -> None:
+    code, document, _ = verb("explain", rendered / "v1.mp4", "--model", videomae, *options)
+    assert code == 2
+    assert message in document["error"]["message"]

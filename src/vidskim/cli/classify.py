@@ -14,7 +14,7 @@ from vidskim.cli.classifier_options import (
     ViewsName,
 )
 from vidskim.cli.console import DONE, FAILED, PARTIAL, JsonOption, Outcome, note, run_verb
-from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
+from vidskim.cli.model_options import Config, Device, Dtype, ModelChoice, Scaler, read_pairs
 from vidskim.errors import VideoError
 
 if TYPE_CHECKING:
@@ -50,20 +50,19 @@ def classify(
     """
 
     def body() -> Outcome:
-        from vidskim.pipeline.load import load_classifier
         from vidskim.pipeline.sources import list_videos
         from vidskim.tasks.classify import classify_files
 
         listed = list_videos(videos)
-        classifier = load_classifier(
-            model,
+        classifier = ModelChoice(
+            source=model,
             method=method,
-            device=device,
-            dtype=dtype,
+            settings=read_pairs("--set", setting, r=r, r1=r1),
             config=read_pairs("--config", config),
             scaler=scaler,
-            **read_pairs("--set", setting, r=r, r1=r1),
-        )
+            device=device,
+            dtype=dtype,
+        ).load_classifier()
         found: dict[Path, Classification] = {}
         failed: list[VideoError] = []
         for path, shown in classify_files(listed, classifier, top=top, views=views):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vidskim.cli.classifier_options import R1, R
 from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.model_options import (
     METHOD_HELP,
@@ -13,7 +14,6 @@ from vidskim.cli.model_options import (
     Config,
     Device,
     Dtype,
-    Fps,
     Interleave,
     Keep,
     ModelChoice,
@@ -27,14 +27,23 @@ from vidskim.cli.model_options import (
 from vidskim.errors import SettingsError
 
 PICTURE, VIDEO = ".png", ".mp4"
-METHOD = "reuse"
+METHOD, CLIP_METHOD = "reuse", "sta"
+FPS = 3.0
 
 Out = Annotated[Path, typer.Option(help="A .png (some groups of frames) or an .mp4 (all frames).")]
 Start = Annotated[float | None, typer.Option(help="Take the video from here on, seconds on its clock.")]
 Frames = Annotated[
     int, typer.Option(min=1, help="Frames on a .png, about: groups of I- and P-frames stay whole.")
 ]
-MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
+MethodOrNone = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{METHOD_HELP} Default {METHOD}. Of a video classifier sta, the default, or what it is compared with."
+    ),
+]
+FpsOrNone = Annotated[
+    float | None, typer.Option(help="Frames per second to sample; 0 for every frame. Default 3.")
+]
 
 
 def explain(
@@ -50,10 +59,12 @@ def explain(
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
+    r: R = None,
+    r1: R1 = None,
     setting: Setting = None,
     settings: SettingsFile = None,
     config: Config = None,
-    fps: Fps = 3.0,
+    fps: FpsOrNone = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     scaler: Scaler = "pillow",
@@ -61,42 +72,76 @@ def explain(
 ) -> None:
     """Draw which patches of a video a method computes, and which it reuses, merges or drops.
 
+    Of a video classifier, which tokens of the clip in the middle of the video are left after each stage.
+
     I-frames (coloured border) compute all their patches. In P-frames, those that are computed keep their colours.
-
     Reused ones are tinted, blue like the I-frame before or orange like the one after. Dropped ones are dark.
-
     Merged ones are one area. Below are all frames. What --start and --duration cut out is encoded as if it were all.
 
-    Patches are chosen by pixels, in reuse also by the model's attention; "demo" has a grid of 7 x 7 of them.
-
     Examples:
-
-      vidskim explain clips/dog.mp4
 
       vidskim explain clips/dog.mp4 --model ./clip-vit-b32 --budget 0.3 --out dog.mp4
 
       vidskim explain talk.mp4 --method residual --start 60 --duration 20 --frames 6 --json
+
+      vidskim explain clips/dog.mp4 --model videomae-folder --method sta --r 64
     """
 
     def body() -> Outcome:
-        if out.suffix.lower() not in (PICTURE, VIDEO):
-            raise SettingsError(f"--out ends in {PICTURE} or {VIDEO}, received {str(out)!r}")
-        if duration is not None and not duration > 0:
-            raise SettingsError(f"--duration must be above 0 seconds, received {duration}")
+        clips, rate = _is_classifier(model), (FPS if fps is None else fps) or None
+        _check_options(out, duration, clips=clips, fps=fps, settings=settings)
         choice = ModelChoice(
             source=model,
-            method=method or METHOD,
-            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
+            method=method or (CLIP_METHOD if clips else METHOD),
+            settings=dials_of(
+                setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold, r=r, r1=r1
+            ),
             config=read_pairs("--config", config),
             scaler=scaler,
             device=device,
             dtype=dtype,
-        ).calibrated(settings, method=method, fps=fps or None)
+        ).calibrated(settings, method=method, fps=rate)
         end = None if duration is None else (start or 0.0) + duration
-        part = {"fps": fps or None, "start_s": start, "end_s": end}
-        return _explain(video, out, choice, part=part, frames=frames)
+        part = {"fps": rate, "start_s": start, "end_s": end}
+        return (_explain_clip if clips else _explain)(video, out, choice, part=part, frames=frames)
 
     run_verb(body, as_json=as_json)
+
+
+def _is_classifier(model: str) -> bool:
+    from vidskim.pipeline.load import is_classifier
+
+    return is_classifier(model)
+
+
+def _check_options(
+    out: Path, duration: float | None, *, clips: bool, fps: float | None, settings: Path | None
+) -> None:
+    """Refuse what cannot be, or does not go with the kind of model."""
+    if duration is not None and not duration > 0:
+        raise SettingsError(f"--duration must be above 0 seconds, received {duration}")
+    allowed = (PICTURE,) if clips else (PICTURE, VIDEO)
+    if out.suffix.lower() not in allowed:
+        of = " for a video classifier" if clips else ""
+        raise SettingsError(f"--out ends in {' or '.join(allowed)}{of}, received {str(out)!r}")
+    given = [name for name, value in (("--fps", fps), ("--settings", settings)) if value is not None]
+    if clips and given:
+        raise SettingsError(
+            f"{' and '.join(given)} is for frame models; a video classifier has a frame rate of its own"
+        )
+
+
+def _explain_clip(
+    video: Path, out: Path, choice: ModelChoice, *, part: dict[str, float | None], frames: int
+) -> Outcome:
+    from vidskim.tasks.clip_picture import write_clip_picture
+    from vidskim.tasks.explain_clip import explain_clip
+
+    explanation = explain_clip(video, choice.load_classifier(), start_s=part["start_s"], end_s=part["end_s"])
+    title = f"{video.name}: {explanation.method}"
+    write_clip_picture(explanation, out, slices=frames, title=title)
+    document: dict[str, Any] = {"video": str(video), "out": str(out), **explanation.to_json()}
+    return Outcome(document, [explanation.summary(), explanation.verdict(), f"drawn to {out}"])
 
 
 def _explain(

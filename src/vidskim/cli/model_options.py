@@ -13,6 +13,7 @@ from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
     from vidskim.pipeline.calibration import Calibration
+    from vidskim.pipeline.classifier import VideoClassifier
     from vidskim.pipeline.encoder import VideoEncoder
 
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
@@ -124,18 +125,25 @@ class ModelChoice:
         """
         from vidskim.pipeline.load import load_encoder
 
-        encoder = load_encoder(
-            self.source,
-            method=self.method,
-            device=self.device,
-            dtype=self.dtype,
-            config=self.config,
-            scaler=self.scaler,
-            **self.settings,
-        )
+        encoder = load_encoder(self.source, **self._options)
         if self.calibration is not None:
             self.calibration.require(encoder.fingerprint)
         return encoder
+
+    def load_classifier(self) -> "VideoClassifier":
+        """The same for a video classifier.
+
+        Raises:
+            CheckpointError: it is none.
+        """
+        from vidskim.pipeline.load import load_classifier
+
+        return load_classifier(self.source, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in ("method", "device", "dtype", "config", "scaler")}
+        return {**own, **self.settings}
 
     def origin(self) -> dict[str, Any]:
         """How to get the same extractor again, from any folder: arguments of `load_model`."""

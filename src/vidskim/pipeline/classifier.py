@@ -7,7 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +22,7 @@ from vidskim.models.video_vit import VideoTransformer
 from vidskim.pipeline.classification import Classification
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import Preparation, prepare_frames
-from vidskim.video.read import frame_times, read_video
-from vidskim.video.views import SWIN_VIEWS, VIDEOMAE_VIEWS, Rows, Views, find_views
+from vidskim.video.views import SWIN_VIEWS, VIDEOMAE_VIEWS, Rows, Views, find_views, read_rows
 
 # Views that go through the trunk together. On a CPU more gains nothing and takes memory.
 CPU_VIEWS, GPU_VIEWS = 1, 15
@@ -153,7 +151,7 @@ class VideoClassifier:
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
         _check_top(top)
         views = self.find_views(views)
-        return self._name_best(self._prepare(clip, views.rows(len(clip), self.frames), views), top)
+        return self._name_best(self.prepare(clip, views.rows(len(clip), self.frames), views), top)
 
     def classify_file(
         self, path: str | PathLike[str], *, top: int = 5, views: str | Views = "one"
@@ -195,12 +193,15 @@ class VideoClassifier:
             SettingsError: an unknown name of views.
         """
         views = self.find_views(views)
-        times_s = frame_times(path)
-        rows = views.rows(len(times_s), self.frames)
-        needed, places = np.unique(rows, return_inverse=True)
         short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
-        clip = read_video(path, times_s=times_s[needed].tolist(), motion=False, short_side=short_side)
-        return self._prepare(clip, places.reshape(rows.shape), views)
+        clip, rows = read_rows(path, views, length=self.frames, short_side=short_side)
+        yield from self.prepare(clip, rows, views)
+
+    def prepare(self, clip: Clip, rows: Rows, views: Views) -> Iterator[Tensor]:
+        """Views of a clip whose runs have these frames [clips, length]: prepared clips [3, t, y, x]."""
+        for row in rows:
+            for along in views.places:
+                yield prepare_frames(clip.frames[row], self.preparation, along=along).transpose(0, 1)
 
     def mean_probabilities(self, views: Iterable[Tensor]) -> tuple[Tensor, int, int]:
         """What all views together show.
@@ -228,12 +229,6 @@ class VideoClassifier:
         best = probabilities.topk(min(top, len(probabilities)))
         labels = tuple(self.labels[number] for number in best.indices.tolist())
         return Classification(labels, tuple(best.values.tolist()), views, macs, self.fingerprint)
-
-    def _prepare(self, clip: Clip, rows: Rows, views: Views) -> Iterator[Tensor]:
-        """Views of a clip whose runs have these frames, [clips, length]."""
-        for row in rows:
-            for along in views.places:
-                yield prepare_frames(clip.frames[row], self.preparation, along=along).transpose(0, 1)
 
     def _run(self, pixels: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
         if not pixels.is_floating_point():

@@ -126,6 +126,15 @@ def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassif
     return model
 
 
+def is_classifier(source: str | PathLike[str]) -> bool:
+    """Whether `load_model` would give a `VideoClassifier`; reads the weights to find out.
+
+    Raises:
+        CheckpointError: the weights are missing or damaged.
+    """
+    return reads_video(read_weights(resolve(source)))
+
+
 def load_text_encoder(
     source: str | PathLike[str],
     *,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vidskim.methods.residual import shrink
 from vidskim.models.cost import vit_macs
+from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.features import Features, Trace
 from vidskim.pipeline.single import read_blocks
@@ -133,11 +134,11 @@ def explain_file(
     return Explanation(describe_method(encoder), states, macs, full_macs, encoder.method.lookahead, tokens)
 
 
-def describe_method(encoder: VideoEncoder) -> str:
+def describe_method(model: VideoEncoder | VideoClassifier) -> str:
     """A method's name and the settings that are in force, "reuse, interleave 2, keep 0.15"."""
-    settings = encoder.fingerprint.settings.items()
+    settings = model.fingerprint.settings.items()
     told = [f"{name} {value}" for name, value in settings if value is not None and name not in _UNTOLD]
-    return ", ".join([encoder.method.name, *told])
+    return ", ".join([model.method.name, *told])
 
 
 def read_pictures(path: Path, encoder: VideoEncoder, states: Sequence[PatchState]) -> Iterator[Picture]:

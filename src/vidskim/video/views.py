@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vidskim.errors import SettingsError, unknown_name
+from vidskim.video.clip import Clip
+from vidskim.video.read import frame_times, read_video
 
 Rows = npt.NDArray[np.int64]
 SAMPLING = ("dense", "parts", "segments")
@@ -114,3 +117,43 @@ def find_views(views: str | Views, named: Mapping[str, Views]) -> Views:
     if views not in named:
         raise unknown_name("views", str(views), named)
     return named[views]
+
+
+def read_rows(
+    path: str | PathLike[str],
+    views: Views,
+    *,
+    length: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    short_side: int | None = None,
+) -> tuple[Clip, Rows]:
+    """The frames of a file that views need, and no others.
+
+    Args:
+        path: a local file.
+        views: of the file, or of a part of it as if it were all.
+        length: frames of a clip.
+        start_s: leave out what is before this time on the file's clock.
+        end_s: leave out what is at or after this time.
+        short_side: as in `read_video`.
+
+    Returns:
+        The frames, and which of them each clip has, int64 [clips, length].
+
+    Raises:
+        VideoError: the file cannot be read.
+        SettingsError: there is no frame between these times.
+    """
+    every = frame_times(path)
+    first = every[0] if start_s is None else start_s
+    times_s = every[(every >= first) & (every < (np.inf if end_s is None else end_s))]
+    if not len(times_s):
+        end = "the end" if end_s is None else f"{end_s:g} s"
+        raise SettingsError(
+            f"{path} has no frame from {first:g} s to {end}; its frames are at {every[0]:g} to {every[-1]:g} s"
+        )
+    rows = views.rows(len(times_s), length)
+    needed, places = np.unique(rows, return_inverse=True)
+    clip = read_video(path, times_s=times_s[needed].tolist(), motion=False, short_side=short_side)
+    return clip, places.reshape(rows.shape)
