@@ -116,3 +116,12 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert 1 <= len(left) < 40
     assert not [name for name in left if "partial" in name]
     assert not (folder / "annotations.jsonl").exists()
+
+
+def test_actions_come_with_a_list(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, _ = run(capsys, tmp_path / "actions", "--actions", "--no-sheet")
+    assert code == 0
+    lines = (tmp_path / "actions" / "actions.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        f"videos/test-action-1-0000{number}.mp4" for number in range(2)
+    ]

@@ -219,3 +219,19 @@ def test_numbers_of_processes_are_checked(tmp_path: Path) -> None:
         write_library(tmp_path / "world", **SMALL, workers=-1)
     assert not (tmp_path / "world").exists()
     assert 1 <= library.usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_videos_of_actions_are_listed_with_their_classes(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"videos": 4, "seed": 1, "fps": 5, "height": 32, "width": 40, "actions": True}
+    write_library(tmp_path, **settings, workers=1)
+    assert read_world(tmp_path) == World(**settings)
+    listed = read_labelled_lines(tmp_path / "actions.csv")
+    scripts = World(**settings).scripts()
+    assert listed == [(f"videos/{script.name}.mp4", script.events[0].actor.action) for script in scripts]
+    assert all((tmp_path / path).is_file() for path, _ in listed)
+    with pytest.raises(SettingsError, match="holds videos of another world"):
+        write_library(tmp_path, **{**settings, "actions": False}, workers=1)
+
+
+def read_labelled_lines(path: Path) -> list[tuple[str, ...]]:
+    return [tuple(line.split(",")) for line in path.read_text().splitlines()]

@@ -30,13 +30,17 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="Of the collection.")] = 0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "320x240",
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 15.0,
+    actions: Annotated[
+        bool, typer.Option("--actions", help="Short videos of one action each, and a list of them.")
+    ] = False,
     workers: Workers = None,
     sheet: Annotated[bool, typer.Option(help=f"Draw the first {SHEET_ROWS} videos on DIR/sheet.png.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Render videos of moving shapes, with captions and times of every event.
 
-    Writes videos/, annotations.jsonl (as QVHighlights), activitynet.json (as ActivityNet Captions) and world.json.
+    Writes videos/, annotations.jsonl (as QVHighlights), activitynet.json (as ActivityNet Captions) and world.json; with
+    --actions also actions.csv, a list of videos and classes as `evaluate recognition` and `train recognition` take it.
 
     The same options give the same bytes. Run it again after a crash or Ctrl-C: finished videos are kept.
 
@@ -47,6 +51,8 @@ def synth(
       vidskim synth train-world --split train --videos 500 --seed 1 --no-sheet
 
       vidskim synth small --videos 5 --size 160x120 --fps 8 --json
+
+      vidskim synth actions --actions --videos 200 --size 128x96
     """
 
     def body() -> Outcome:
@@ -61,6 +67,7 @@ def synth(
             fps=fps,
             height=height,
             width=width,
+            actions=actions,
             workers=workers,
             on_video=_progress_line(),
         )

@@ -33,7 +33,7 @@ Classes = Annotated[
     Path | None, typer.Option(help="Names of the classes, one a line, in the order of their numbers.")
 ]
 KEEP_HELP = (
-    "Share of a clip's tokens looked at in the first nine tenths of the steps. Default: 1; rendered: 0.125."
+    "Share of a clip's tokens looked at in the first four fifths of the steps. Default: 1; rendered: 0.125."
 )
 
 

@@ -7,6 +7,8 @@ validation event shows this combination) and `cut` (the video is cut between its
 `saliency_scores` are left out: they come from people who watched two-second clips, and our events start at any time.
 
 activitynet.json: one entry for each video, "v_" and its name, in the style of ActivityNet Captions.
+
+actions.csv, where each video shows one action: "videos/NAME.mp4,action" a line, as lists of labelled videos are read.
 """
 
 import json
@@ -22,7 +24,8 @@ from vidskim.errors import SettingsError, unknown_name
 from vidskim.synth.script import Event, Script
 from vidskim.synth.vocabulary import ACTIONS, CAMERAS, COLOURS, PATTERNS, SHAPES, SIZES, Look
 
-ANNOTATIONS, ACTIVITYNET = "annotations.jsonl", "activitynet.json"
+ANNOTATIONS, ACTIVITYNET, ACTION_LIST = "annotations.jsonl", "activitynet.json", "actions.csv"
+VIDEOS = "videos"
 ENDING = ".mp4"
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "qid": int,
@@ -174,6 +177,13 @@ def write_annotations(folder: Path, annotations: Sequence[Annotation]) -> None:
     with writing(folder / ANNOTATIONS) as file:
         for annotation in annotations:
             file.write(json.dumps(annotation.to_json()).encode() + b"\n")
+
+
+def write_action_list(folder: Path, annotations: Sequence[Annotation]) -> None:
+    """Write actions.csv, for videos of one event each."""
+    with writing(folder / ACTION_LIST) as file:
+        for annotation in annotations:
+            file.write(f"{VIDEOS}/{annotation.video},{annotation.action}\n".encode())
 
 
 def read_annotations(folder: Path) -> list[Annotation]:

@@ -1,5 +1,7 @@
 """A folder of synthetic videos with annotations: videos/NAME.mp4, annotations.jsonl, activitynet.json, world.json.
 
+Videos of actions have actions.csv too.
+
 The same arguments give the same bytes of every file, whatever the number of processes.
 """
 
@@ -17,13 +19,20 @@ from typing import Any
 
 from vidskim.disk import locked, writing
 from vidskim.errors import SettingsError, VidskimError
-from vidskim.synth.annotate import ACTIVITYNET, ANNOTATIONS, ENDING, annotate, write_annotations
+from vidskim.synth.annotate import (
+    ACTION_LIST,
+    ACTIVITYNET,
+    ANNOTATIONS,
+    ENDING,
+    VIDEOS,
+    annotate,
+    write_action_list,
+    write_annotations,
+)
 from vidskim.synth.script import Script
 from vidskim.synth.vocabulary import Split
 from vidskim.synth.worker import make_video, start
 from vidskim.synth.world import WORLD, World, differences, read_description
-
-VIDEOS = "videos"
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ def write_library(
     fps: float = 15,
     height: int = 240,
     width: int = 320,
+    actions: bool = False,
     workers: int | None = None,
     on_video: Callable[[VideoDone], None] | None = None,
 ) -> LibraryReport:
@@ -115,12 +125,8 @@ def write_library(
 
     Args:
         folder: new, empty, or left by the same arguments.
-        videos: how many, 1 or more.
-        split: "train", "validation" or "test"; only test videos show combinations that are held out.
-        seed: of the collection.
-        fps: frames a second.
-        height: of the picture.
-        width: of the picture.
+        videos, split, seed, fps, height, width: as of `World`.
+        actions: short videos of one action each, listed in actions.csv.
         workers: processes; 0 and 1 render in this one, None takes one for each usable core.
         on_video: called after each video, those already there first.
 
@@ -128,7 +134,8 @@ def write_library(
         SettingsError: a value is out of range, or the folder holds something else.
         VidskimError: another process is writing to the folder, or one of ours died.
     """
-    world = World(videos=videos, split=str(split), seed=seed, fps=float(fps), height=height, width=width)
+    picture: dict[str, Any] = {"fps": float(fps), "height": height, "width": width}
+    world = World(videos=videos, split=str(split), seed=seed, actions=actions, **picture)
     started = time.perf_counter()
     if workers is not None and workers < 0:
         raise SettingsError(f"workers must be 0 or more, or None for one a core, received {workers}")
@@ -143,7 +150,7 @@ def write_library(
         todo = _missing(target, scripts)
         processes = max(1, min(len(todo), usable_cores() if workers is None else workers))
         rendered = _render(target, world, todo, scripts, processes, on_video or (lambda video: None))
-        write_annotations(target, annotate(scripts))
+        _annotate(target, world, scripts)
     return LibraryReport(
         folder=target,
         videos=videos,
@@ -200,9 +207,16 @@ def _missing(folder: Path, scripts: Sequence[Script]) -> list[int]:
         number for number, path in enumerate(paths) if not (path.is_file() and path.stat().st_size > 0)
     ]
     if missing:
-        for name in (ANNOTATIONS, ACTIVITYNET):
+        for name in (ANNOTATIONS, ACTIVITYNET, ACTION_LIST):
             (folder / name).unlink(missing_ok=True)
     return missing
+
+
+def _annotate(folder: Path, world: World, scripts: Sequence[Script]) -> None:
+    annotations = annotate(scripts)
+    write_annotations(folder, annotations)
+    if world.actions:
+        write_action_list(folder, annotations)
 
 
 def _video_path(folder: Path, script: Script) -> Path:

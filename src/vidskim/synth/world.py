@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidskim.errors import SettingsError, unknown_name
+from vidskim.synth.actions import draw_action
 from vidskim.synth.draw import draw_script
 from vidskim.synth.script import Script
 from vidskim.synth.vocabulary import Split
@@ -29,6 +30,7 @@ class World:
         fps: frames a second, 1 to 240.
         height: of the picture, 16 to 4096.
         width: of the picture, 16 to 4096.
+        actions: short videos of one action each, for classifiers, instead of longer ones of several events.
 
     Raises:
         SettingsError: a value is unknown or out of range.
@@ -40,6 +42,7 @@ class World:
     fps: float = 15.0
     height: int = 240
     width: int = 320
+    actions: bool = False
 
     def __post_init__(self) -> None:
         splits = [str(split) for split in Split]
@@ -62,7 +65,8 @@ class World:
 
     def script(self, number: int) -> Script:
         """Video `number`, from 0."""
-        return draw_script(self.split, seed=self.seed, number=number)
+        draw = draw_action if self.actions else draw_script
+        return draw(self.split, seed=self.seed, number=number)
 
     def scripts(self, *, limit: int | None = None) -> list[Script]:
         """All videos in order, or the first `limit`."""
@@ -79,7 +83,7 @@ class World:
         text = json.dumps([asdict(script) for script in scripts])
         return {
             "format": FORMAT_VERSION,
-            **asdict(self),
+            **self._arguments(),
             "scripts": hashlib.sha256(text.encode()).hexdigest()[:16],
             "counts": {
                 "videos": len(scripts),
@@ -88,6 +92,10 @@ class World:
                 "seconds": round(sum(script.duration_s for script in scripts), 1),
             },
         }
+
+    def _arguments(self) -> dict[str, Any]:
+        """As world.json keeps them; `actions` is there where it holds."""
+        return {name: value for name, value in asdict(self).items() if name != "actions" or value}
 
 
 def read_world(folder: Path) -> World:
@@ -99,7 +107,7 @@ def read_world(folder: Path) -> World:
     record = read_description(Path(folder))
     if record is None:
         raise SettingsError(f"{Path(folder) / WORLD}: no such file; write videos with vidskim synth {folder}")
-    names = [field.name for field in fields(World)]
+    names = [field.name for field in fields(World) if field.name != "actions" or "actions" in record]
     missing = [name for name in names if name not in record]
     if missing or record.get("format") != FORMAT_VERSION:
         raise SettingsError(

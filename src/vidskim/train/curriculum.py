@@ -15,7 +15,7 @@ VARIANTS = (TINY, *VIDEOMAE_SIZES)
 
 # Of rendered actions: `vidskim train recognition --out DIR` without further options.
 RENDERED = LoopSettings(
-    steps=3000, learning_rate=1e-3, warmup_steps=50, weight_decay=0.05, workers=0, checkpoint_every=500
+    steps=800, learning_rate=1e-3, warmup_steps=50, weight_decay=0.05, workers=0, checkpoint_every=400
 )
 # Of a model that has learnt from other videos before, and of one that has not.
 FINE_TUNING = LoopSettings(
@@ -57,7 +57,7 @@ class Recognition:
     held_out: float | Path = 0.1
     batch: int = 32
     keep: float = 1.0
-    thinned: float = 0.9
+    thinned: float = 0.8
     epochs: float | None = None
     smoothing: float = 0.1
     sampling: str = "segments"
