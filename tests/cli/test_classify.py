@@ -50,6 +50,16 @@ def test_stages_apart_and_lines_for_people(
     assert len(out) == 2
 
 
+def test_classes_are_named_by_a_file(verb: Verb, videomae: Path, rendered: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("runs\nfalls\nsits\n", encoding="utf-8")
+    options = ("--model", videomae, "--top", 3)
+    _, plain, _ = verb("classify", rendered / "v0.mp4", *options)
+    _, named, _ = verb("classify", rendered / "v0.mp4", *options, "--classes", tmp_path / "names.txt")
+    renamed = dict(zip(("walks", "jumps", "sleeps"), ("runs", "falls", "sits"), strict=True))
+    labels = [[label["label"] for label in told["videos"][0]["labels"]] for told in (plain, named)]
+    assert [renamed[label] for label in labels[0]] == labels[1]
+
+
 def test_bad_files_are_passed_over(verb: Verb, videomae: Path, rendered: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no video")

@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_named(verb: Verb, videomae: Path, rendered: Path, 
     (tmp_path / "names.txt").write_text("runs\nfalls\n", encoding="utf-8")
     code, document, _ = verb(*command, "--classes", tmp_path / "names.txt")
     assert code == 2
-    assert "names 2 classes, and the model has 3" in document["error"]["message"]
+    assert "received 2 names for the 3 classes of this model" in document["error"]["message"]
     (tmp_path / "names.txt").write_text("runs\nfalls\nsits\n", encoding="utf-8")
     code, document, _ = verb(*command, "--classes", tmp_path / "names.txt")
     assert code == 1

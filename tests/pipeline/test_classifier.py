@@ -151,6 +151,17 @@ def test_classes_without_names_are_numbers() -> None:
     assert len(rec.classify(make_clip(y=64, x=70))) == 5
 
 
+def test_classes_can_be_named() -> None:
+    rec = load_model(FIXTURE, image_size=64, **OPTIONS)
+    named = rec.with_labels([f"class {number}" for number in range(10)])
+    clip = make_clip(y=64, x=70)
+    assert named.classify(clip).labels == tuple(f"class {number}" for number in rec.classify(clip).labels)
+    assert named.with_method("sta", r=4).labels == named.labels
+    assert rec.labels[0] == "0"
+    with pytest.raises(SettingsError, match="received 2 names for the 10 classes of this model"):
+        rec.with_labels(["a", "b"])
+
+
 def test_what_cannot_be_classified_is_named(rec: VideoClassifier) -> None:
     with pytest.raises(SettingsError, match="classify takes a Clip, as read_video gives; received ndarray"):
         rec.classify(make_clip().frames)  # type: ignore[arg-type]

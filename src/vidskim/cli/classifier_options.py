@@ -1,8 +1,12 @@
 """What verbs that run a video classifier have in common."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from vidskim.pipeline.classifier import VideoClassifier
 
 ClassifierOption = Annotated[
     str,
@@ -35,3 +39,20 @@ ViewsName = Annotated[
         help="one, k400 (published for Kinetics: 15 views, Video Swin 12) or ssv2 (Something-Something: 6 and 3)."
     ),
 ]
+Classes = Annotated[
+    Path | None,
+    typer.Option(help="Names of the classes, one a line, in their order; for checkpoints that have none."),
+]
+
+
+def with_names(classifier: "VideoClassifier", classes: Path | None) -> "VideoClassifier":
+    """A classifier with the names of a file, if one is given.
+
+    Raises:
+        SettingsError: the file cannot be read, or does not fit.
+    """
+    if classes is None:
+        return classifier
+    from vidskim.evaluate.labelled import read_classes
+
+    return classifier.with_labels(read_classes(classes))

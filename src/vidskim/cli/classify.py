@@ -7,11 +7,13 @@ import typer
 
 from vidskim.cli.classifier_options import (
     R1,
+    Classes,
     ClassifierMethod,
     ClassifierOption,
     ClassifierSetting,
     R,
     ViewsName,
+    with_names,
 )
 from vidskim.cli.console import DONE, FAILED, PARTIAL, JsonOption, Outcome, note, run_verb
 from vidskim.cli.model_options import Config, Device, Dtype, ModelChoice, Scaler, read_pairs
@@ -31,6 +33,7 @@ def classify(
     r1: R1 = None,
     top: Annotated[int, typer.Option(min=1, help="Labels for each video.")] = 5,
     views: ViewsName = "one",
+    classes: Classes = None,
     setting: ClassifierSetting = None,
     config: Config = None,
     scaler: Scaler = "pillow",
@@ -46,7 +49,7 @@ def classify(
 
       vidskim classify clips/ --model swin_tiny_k400.pth --method sta --r1 256
 
-      vidskim classify dog.mp4 --model checkpoint-99.pth --views k400 --top 3 --json
+      vidskim classify dog.mp4 --model checkpoint-99.pth --classes label_map_k400.txt --views k400 --top 3 --json
     """
 
     def body() -> Outcome:
@@ -54,7 +57,7 @@ def classify(
         from vidskim.tasks.classify import classify_files
 
         listed = list_videos(videos)
-        classifier = ModelChoice(
+        choice = ModelChoice(
             source=model,
             method=method,
             settings=read_pairs("--set", setting, r=r, r1=r1),
@@ -62,7 +65,8 @@ def classify(
             scaler=scaler,
             device=device,
             dtype=dtype,
-        ).load_classifier()
+        )
+        classifier = with_names(choice.load_classifier(), classes)
         found: dict[Path, Classification] = {}
         failed: list[VideoError] = []
         for path, shown in classify_files(listed, classifier, top=top, views=views):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidskim.cli.classifier_options import ClassifierOption, ViewsName
+from vidskim.cli.classifier_options import Classes, ClassifierOption, ViewsName, with_names
 from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb
 from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
-from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
     from vidskim.evaluate.recognition import Progress, Report
@@ -38,12 +37,6 @@ SliceDrops = Annotated[
     ),
 ]
 Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, spread evenly over the list.")]
-Classes = Annotated[
-    Path | None,
-    typer.Option(
-        help="Names of the classes, one a line, where the checkpoint has none and the list has names."
-    ),
-]
 
 
 def evaluate_recognition(
@@ -90,11 +83,12 @@ def evaluate_recognition(
         from vidskim.pipeline.load import load_classifier
 
         named = read_pairs("--config", config)
-        classifier = load_classifier(model, config=named, scaler=scaler, device=device, dtype=dtype)
-        names = _class_names(classes, classifier)
+        classifier = with_names(
+            load_classifier(model, config=named, scaler=scaler, device=device, dtype=dtype), classes
+        )
         sizes = {name: values for name, values in (("r", r), ("r1", r1)) if values}
         compared = line_up(classifier, method or (), settings=sizes, seeds=seeds)
-        labelled = read_labelled(videos_list, classes=names, root=videos)
+        labelled = read_labelled(videos_list, classes=classifier.labels, root=videos)
         if sample is not None and sample < len(labelled):
             labelled = labelled.part([number * len(labelled) // sample for number in range(sample)])
         report = run(compared, labelled, views=views, root=videos, on_video=_progress_line())
@@ -104,17 +98,6 @@ def evaluate_recognition(
         return _outcome(report, document, listed=len(labelled))
 
     run_verb(body, as_json=as_json)
-
-
-def _class_names(path: Path | None, classifier: "VideoClassifier") -> tuple[str, ...]:
-    if path is None:
-        return classifier.labels
-    from vidskim.evaluate.labelled import read_classes
-
-    names = read_classes(path)
-    if len(names) != len(classifier.labels):
-        raise SettingsError(f"{path} names {len(names)} classes, and the model has {len(classifier.labels)}")
-    return names
 
 
 def _conditions(

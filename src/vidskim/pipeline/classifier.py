@@ -1,6 +1,7 @@
 """VideoClassifier: clips in, labels with probabilities out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
@@ -100,16 +101,29 @@ class VideoClassifier:
         Raises:
             SettingsError: an unknown method or setting, or a value out of range.
         """
-        method = make_clip_method(name, settings, family=self.family)
-        return VideoClassifier(
-            self.trunk,
-            method,
-            family=self.family,
-            preparation=self.preparation,
-            fingerprint=replace(self.fingerprint, method=name, settings=clip_method_settings(method)),
-            labels=self.labels,
-            frames=self.frames,
+        other = copy(self)
+        other.method = make_clip_method(name, settings, family=self.family)
+        other.fingerprint = replace(
+            self.fingerprint, method=name, settings=clip_method_settings(other.method)
         )
+        return other
+
+    def with_labels(self, labels: Sequence[str]) -> "VideoClassifier":
+        """The same with names of the classes, for checkpoints that have none.
+
+        Args:
+            labels: in the order of the classes.
+
+        Raises:
+            SettingsError: more or fewer names than classes.
+        """
+        if len(labels) != len(self.labels):
+            raise SettingsError(
+                f"received {len(labels)} names for the {len(self.labels)} classes of this model"
+            )
+        other = copy(self)
+        other.labels = tuple(labels)
+        return other
 
     @overload
     def logits(self, pixels: Tensor, *, trace: Literal[False] = False) -> Tensor: ...
@@ -149,7 +163,6 @@ class VideoClassifier:
         """
         if not isinstance(clip, Clip):
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
-        _check_top(top)
         views = self.find_views(views)
         return self._name_best(self.prepare(clip, views.rows(len(clip), self.frames), views), top)
 
@@ -167,7 +180,6 @@ class VideoClassifier:
             VideoError: the file cannot be read; see `vidskim.errors`.
             SettingsError: as `classify`.
         """
-        _check_top(top)
         return self._name_best(self.read_views(path, views), top)
 
     def find_views(self, views: str | Views) -> Views:
@@ -225,6 +237,8 @@ class VideoClassifier:
         return every.mean(dim=0), macs, len(every)
 
     def _name_best(self, prepared: Iterable[Tensor], top: int) -> Classification:
+        if top < 1:
+            raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
         probabilities, macs, views = self.mean_probabilities(prepared)
         best = probabilities.topk(min(top, len(probabilities)))
         labels = tuple(self.labels[number] for number in best.indices.tolist())
@@ -282,8 +296,3 @@ def read_classifier(
         labels=checkpoint.labels,
         frames=checkpoint.config.frames,
     )
-
-
-def _check_top(top: int) -> None:
-    if top < 1:
-        raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
