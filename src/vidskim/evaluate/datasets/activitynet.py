@@ -1,0 +1,28 @@
+"""ActivityNet Captions as paragraphs: all sentences of a video are one text."""
+
+from pathlib import Path
+
+from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.evaluate.datasets.files import field, find_file, read_json
+
+# captions, and the ids that are used where the list is there
+FILES = {"train": ("train.json", "train_ids.json"), "val": ("val_1.json", "val_ids.json")}
+SPLITS = tuple(FILES)
+
+
+def read_activitynet(folder: Path, split: str) -> CaptionedVideos:
+    """As `read_dataset`; retrieval is reported on "val" (val_1). Ids lose their "v_", which video files may lack too.
+
+    Source: CLIP4Clip reads these files so.
+    """
+    captions, listed = FILES[split]
+    path = find_file(folder, captions)
+    records = read_json(path, dict)
+    has_list = any((folder / name).is_file() for name in (listed, f"{listed}.gz"))
+    ids = read_json(find_file(folder, listed), list) if has_list else list(records)
+    rows = [
+        (name.removeprefix("v_"), str(sentence))
+        for name in map(str, ids)
+        for sentence in field(field(records, name, path), "sentences", path)
+    ]
+    return CaptionedVideos.of(rows).joined()
