@@ -25,8 +25,8 @@ METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 Budget = Annotated[
     float | None,
     typer.Option(
-        help="Share of the full encoder's compute to spend, for reuse. Default 0.45, unless one of the next three is "
-        "given."
+        help="Share of the full encoder's compute to spend, for reuse; videos of a few frames may take more. Default "
+        "0.45, unless one of the next three is given."
     ),
 ]
 Interleave = Annotated[

@@ -13,7 +13,8 @@ Shape = tuple[int, int]  # samples and tokens of each
 class Together(Reduction):
     """Several batches as one row of tokens [1, r, d]: linear layers see the row, every reduction its own batch.
 
-    Few tokens cost as much time as many where the weights do not fit in a cache, so small batches go together.
+    Few tokens cost as much time as many where the weights do not fit in a cache, so small batches go together. In the
+    last block, of which only first tokens are asked for, `before_attention` may not change how many tokens there are.
 
     Args:
         reductions: of each batch.

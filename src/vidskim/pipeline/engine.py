@@ -50,10 +50,14 @@ class Engine:
         for block in blocks:
             cutter = cutter or Cutter(length, lookahead=method.lookahead)
             for segment in cutter.push(block):
+                own = -(-len(segment.pixels) // method.step) * method.step_anchors + method.lookahead
+                if batch and anchors + own > most_anchors:
+                    yield from self._encode_batch(batch, carried)
+                    batch, frames, anchors = [], 0, 0
                 batch.append((block.video, segment))
                 frames += len(segment.pixels)
-                anchors += -(-len(segment.pixels) // method.step) * method.step_anchors + method.lookahead
-                if segment.continues or frames >= most_frames or anchors >= most_anchors:
+                anchors += own
+                if segment.continues or frames >= most_frames:
                     yield from self._encode_batch(batch, carried)
                     batch, frames, anchors = [], 0, 0
             if block.last:
