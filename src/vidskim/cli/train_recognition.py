@@ -22,7 +22,7 @@ Videos = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="A VideoMAE classifier to fine-tune: a Hub id, a folder or a file. None: from nothing."
+        help="A VideoMAE to fine-tune, pre-trained or a classifier: a Hub id, a folder or a file. None: from nothing."
     ),
 ]
 Variant = Annotated[str, typer.Option(help="Size of a model from nothing: tiny, S, B, L or H.")]
@@ -33,7 +33,7 @@ Classes = Annotated[
     Path | None, typer.Option(help="Names of the classes, one a line, in the order of their numbers.")
 ]
 KEEP_HELP = (
-    "Share of a clip's tokens looked at in the first four fifths of the steps. Default: 1; rendered: 0.125."
+    "Share of a clip's tokens looked at in the first nine tenths of the steps. Default: 1; rendered: 0.125."
 )
 
 
@@ -73,7 +73,7 @@ def train_recognition(
 
     Examples:
 
-      vidskim train recognition --videos clips/ --model videomae-folder --epochs 20 --out runs/mine
+      vidskim train recognition --videos clips/ --model MCG-NJU/videomae-base --epochs 20 --out runs/mine
 
       vidskim train recognition --videos train.csv --held-out val.csv --variant S --steps 5000 --out runs/small
 

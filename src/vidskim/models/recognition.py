@@ -117,7 +117,7 @@ def _find_layout(state: dict[str, Tensor], path: Path) -> tuple[Layout, dict[str
     if key := next((name for name in state if name.startswith(("decoder.", "encoder_to_decoder."))), None):
         raise CheckpointError(
             f"{path}: a pre-trained VideoMAE, which has a decoder and no classes (found {key!r}); "
-            "use a fine-tuned one"
+            "fine-tune it with `vidskim train recognition --model`, or use a fine-tuned one"
         )
     for layout in LAYOUTS:
         named = layout.normalise(state)

@@ -11,9 +11,11 @@ from vidskim.errors import CheckpointError, SettingsError
 from vidskim.evaluate.labelled import LabelledVideos, read_classes, read_labelled
 from vidskim.models.checkpoint import fill
 from vidskim.models.layouts.videomae import HF_HEAD_EPS
+from vidskim.models.pretrained import is_pretrained, put_head
 from vidskim.models.recognition import read_video_checkpoint
 from vidskim.models.variants import VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
+from vidskim.models.weights import read_weights
 from vidskim.pipeline.hub import resolve
 from vidskim.synth.vocabulary import ACTIONS, Split
 from vidskim.train.actions import ActionClips
@@ -137,22 +139,26 @@ def _from_nothing(config: VideoVitConfig, *, seed: int) -> VideoTransformer:
 def _from_checkpoint(
     model: str | Path, config: Mapping[str, object], classes: Sequence[str], *, seed: int
 ) -> tuple[VideoTransformer, Preparation]:
-    """The trunk as stored, with a head of its own for other classes than the checkpoint's."""
+    """The trunk as stored, with a new head where there is none, or one for other classes."""
     path = resolve(model)
-    checkpoint = read_video_checkpoint(path, config=config)
+    state = read_weights(path)
+    pretrained = is_pretrained(state)
+    if pretrained:
+        state = put_head(state, classes=len(classes))
+    checkpoint = read_video_checkpoint(path, config=config, state=state)
     if checkpoint.config.pool != "mean":
         raise CheckpointError(
             f"{path}: reads its first token; only classifiers that pool by the mean are trained"
         )
     image = checkpoint.config.image or checkpoint.preparation.size
     built = replace(checkpoint.config, classes=len(classes), image=image, head_eps=HF_HEAD_EPS)
-    state = dict(checkpoint.state)
-    if checkpoint.labels != tuple(classes):
+    tensors = dict(checkpoint.state)
+    if pretrained or checkpoint.labels != tuple(classes):
         fresh = _from_nothing(built, seed=seed)
-        state |= {"head.weight": fresh.head.weight, "head.bias": fresh.head.bias}
+        tensors |= {"head.weight": fresh.head.weight, "head.bias": fresh.head.bias}
     with torch.device("meta"):
         trunk = VideoTransformer(built)
-    return fill(trunk, state, torch.float32).requires_grad_(True), checkpoint.preparation
+    return fill(trunk, tensors, torch.float32).requires_grad_(True), checkpoint.preparation
 
 
 def _preparation(side: int) -> Preparation:
