@@ -43,7 +43,7 @@ def test_own_videos_become_a_classifier(verb: Verb, footage: Path, tmp_path: Pat
     ("options", "message"),
     [
         (("--steps", 2, "--epochs", 1), "give --steps or --epochs, not both; received 2 and 1"),
-        (("--model", "demo"), "model goes with videos; on rendered actions a model is trained from nothing"),
+        (("--epochs", 1), "epochs goes with videos; rendered actions have their own, and no end"),
         (("--videos", "nowhere"), "cannot read labelled videos from nowhere"),
         (("--variant", "XL"), "unknown variant 'XL'"),
     ],

@@ -55,8 +55,7 @@ def test_clips_are_not_mirrored_unless_asked() -> None:
         ({"smoothing": -0.1}, "smoothing must be from 0 to below 1, received -0.1"),
         ({"sampling": "parts"}, "unknown sampling 'parts'; allowed: dense, segments"),
         ({"videos": Path("v"), "epochs": 0.0}, "epochs must be above 0, received 0"),
-        ({"model": "folder"}, "model goes with videos; on rendered actions a model is trained from nothing"),
-        ({"classes": Path("names.txt")}, "classes goes with videos"),
+        ({"classes": Path("n.txt")}, "classes goes with videos; rendered actions have their own, and no end"),
         ({"epochs": 2.0}, "epochs goes with videos"),
     ],
 )

@@ -64,6 +64,14 @@ def test_rendered_actions_have_three_splits() -> None:
     assert lessons.test[1] * 8 == 1024
 
 
+def test_rendered_actions_can_go_on_from_a_model(tmp_path: Path) -> None:
+    save(tmp_path)
+    lessons = open_lessons(Recognition(model=tmp_path), seed=0)
+    assert lessons.trunk.config.classes == len(ACTIONS)
+    assert isinstance(lessons.source, ActionClips)
+    assert (lessons.source.frames, lessons.source.side) == (4, 24)
+
+
 def test_own_videos_are_split_by_class(footage: Path) -> None:
     lessons = open_lessons(Recognition(videos=footage, held_out=0.3, batch=2), seed=0)
     assert lessons.classes == ("jumps", "runs")

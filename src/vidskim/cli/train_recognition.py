@@ -32,9 +32,8 @@ HeldOut = Annotated[
 Classes = Annotated[
     Path | None, typer.Option(help="Names of the classes, one a line, in the order of their numbers.")
 ]
-KEEP_HELP = (
-    "Share of a clip's tokens looked at in the first nine tenths of the steps. Default: 1; rendered: 0.125."
-)
+KEEP_HELP = "Share of a clip's tokens that is looked at first. Default: 1; rendered: 0.125."
+THINNED_HELP = "Share of the steps in which only --keep of the tokens is looked at."
 
 
 def train_recognition(
@@ -53,6 +52,7 @@ def train_recognition(
         float | None, typer.Option(help="Each block's rate as a share of the next one's.")
     ] = None,
     keep: Annotated[float | None, typer.Option(help=KEEP_HELP)] = None,
+    thinned: Annotated[float, typer.Option(help=THINNED_HELP)] = 0.9,
     sampling: Annotated[
         str, typer.Option(help="segments: frames of the whole video; dense: each fourth.")
     ] = "segments",
@@ -80,7 +80,7 @@ def train_recognition(
       vidskim train recognition --out runs/actions
     """
     given = {"videos": videos, "model": model, "variant": variant, "classes": classes, "epochs": epochs}
-    what = {**given, "batch": batch, "keep": keep, "sampling": sampling, "mirror": mirror}
+    what = {**given, "batch": batch, "keep": keep, "thinned": thinned, "sampling": sampling, "mirror": mirror}
     loop = {"steps": steps, "learning_rate": learning_rate, "layer_decay": layer_decay}
     place = {"seed": seed, "device": device, "workers": workers}
 

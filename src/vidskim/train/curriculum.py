@@ -15,7 +15,7 @@ VARIANTS = (TINY, *VIDEOMAE_SIZES)
 
 # Of rendered actions: `vidskim train recognition --out DIR` without further options.
 RENDERED = LoopSettings(
-    steps=800, learning_rate=1e-3, warmup_steps=50, weight_decay=0.05, workers=0, checkpoint_every=400
+    steps=1200, learning_rate=1e-3, warmup_steps=50, weight_decay=0.05, workers=0, checkpoint_every=400
 )
 # Of a model that has learnt from other videos before, and of one that has not.
 FINE_TUNING = LoopSettings(
@@ -29,7 +29,7 @@ class Recognition:
     """What is trained, on what and how.
 
     Args:
-        model: a video classifier to fine-tune, as `load_model`'s source; None begins from nothing.
+        model: a VideoMAE to fine-tune, pre-trained or a classifier, as `load_model`'s source; None begins from nothing.
         config: as `load_model`'s: what a bare state dict cannot tell.
         variant: size of a model from nothing: "tiny" (1.2 M parameters) or VideoMAE's "S", "B", "L", "H".
         videos: a folder of folders named after classes, or a list of "path label"; None for rendered actions.
@@ -57,7 +57,7 @@ class Recognition:
     held_out: float | Path = 0.1
     batch: int = 32
     keep: float = 1.0
-    thinned: float = 0.8
+    thinned: float = 0.9
     epochs: float | None = None
     smoothing: float = 0.1
     sampling: str = "segments"
@@ -81,10 +81,10 @@ class Recognition:
         if self.sampling not in SAMPLING:
             raise unknown_name("sampling", self.sampling, SAMPLING)
         if self.videos is None:
-            for name in ("model", "classes", "epochs"):
+            for name in ("classes", "epochs"):
                 if getattr(self, name) is not None:
                     raise SettingsError(
-                        f"{name} goes with videos; on rendered actions a model is trained from nothing"
+                        f"{name} goes with videos; rendered actions have their own, and no end"
                     )
 
 

@@ -66,13 +66,12 @@ def open_lessons(what: Recognition, *, seed: int) -> Lessons:
 
 
 def _rendered(what: Recognition, *, seed: int) -> Lessons:
-    config = build_config(what.variant, classes=len(ACTIONS))
-    side = config.image or 0
-    clips = ActionClips(frames=config.frames, side=side, batch=what.batch, seed=seed)
+    trunk, preparation = _begin(what, ACTIONS, seed=seed)
+    clips = ActionClips(frames=trunk.config.frames, side=preparation.size, batch=what.batch, seed=seed)
     asked = replace(clips, split=Split.VALIDATION, seed=HELD_OUT_SEED)
     return Lessons(
-        trunk=_from_nothing(config, seed=seed),
-        preparation=_preparation(side),
+        trunk=trunk,
+        preparation=preparation,
         classes=ACTIONS,
         source=clips,
         validation=(asked, max(1, VALIDATION_CLIPS // what.batch)),
@@ -84,11 +83,7 @@ def _rendered(what: Recognition, *, seed: int) -> Lessons:
 
 def _filmed(what: Recognition, *, seed: int) -> Lessons:
     train, held_out = _read_lists(what)
-    if what.model is None:
-        config = build_config(what.variant, classes=len(train.classes))
-        trunk, preparation = _from_nothing(config, seed=seed), _preparation(config.image or 0)
-    else:
-        trunk, preparation = _from_checkpoint(what.model, what.config, train.classes, seed=seed)
+    trunk, preparation = _begin(what, train.classes, seed=seed)
     shown: dict[str, Any] = {
         "frames": trunk.config.frames,
         "preparation": preparation,
@@ -130,6 +125,16 @@ def _read_lists(what: Recognition) -> tuple[LabelledVideos, LabelledVideos]:
     return train, held_out
 
 
+def _begin(what: Recognition, classes: Sequence[str], *, seed: int) -> tuple[VideoTransformer, Preparation]:
+    """The model before its first step."""
+    if what.model is not None:
+        return _from_checkpoint(what.model, what.config, classes, seed=seed)
+    config = build_config(what.variant, classes=len(classes))
+    side = config.image or 0
+    preparation = replace(Preparation.imagenet(size=side, resize=side), interpolation="bilinear")
+    return _from_nothing(config, seed=seed), preparation
+
+
 def _from_nothing(config: VideoVitConfig, *, seed: int) -> VideoTransformer:
     trunk = VideoTransformer(config)
     initialise(trunk, torch.Generator().manual_seed(seed))
@@ -159,7 +164,3 @@ def _from_checkpoint(
     with torch.device("meta"):
         trunk = VideoTransformer(built)
     return fill(trunk, tensors, torch.float32).requires_grad_(True), checkpoint.preparation
-
-
-def _preparation(side: int) -> Preparation:
-    return replace(Preparation.imagenet(size=side, resize=side), interpolation="bilinear")
