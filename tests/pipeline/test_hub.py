@@ -66,7 +66,9 @@ def test_a_part_of_the_shards_does_not_count_as_cached(cache: Path) -> None:
 
 def test_only_hub_ids_are_from_the_hub(tmp_path: Path) -> None:
     assert is_from_hub("owner/model")
-    assert not any(map(is_from_hub, ["demo", str(tmp_path), "model.safetensors", "./owner/model"]))
+    assert not any(
+        map(is_from_hub, ["demo", "demo-action", str(tmp_path), "model.safetensors", "./owner/model"])
+    )
 
 
 def test_the_demo_model_is_the_bundled_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +76,8 @@ def test_the_demo_model_is_the_bundled_one(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "demo").mkdir()
     assert resolve("demo") == hub.DEMO  # whatever lies where the command runs
     assert resolve("./demo") == Path("demo")
-    assert (hub.DEMO / "model.safetensors").is_file()
+    assert resolve("demo-action") == hub.DEMO_ACTION
+    assert all((folder / "model.safetensors").is_file() for folder in hub.BUNDLED.values())
 
 
 @pytest.mark.parametrize(

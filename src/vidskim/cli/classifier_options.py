@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 ClassifierOption = Annotated[
     str,
     typer.Option(
-        "--model", help="A fine-tuned VideoMAE or Video Swin: a Hub id, a folder or a checkpoint file."
+        "--model",
+        help="demo-action, or a fine-tuned VideoMAE or Video Swin: a Hub id, a folder or a checkpoint file.",
     ),
 ]
 ClassifierMethod = Annotated[

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from vidskim.errors import CheckpointError
 
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo"
+_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+# Models that come with the package: of frames and texts, and of actions.
+DEMO, DEMO_ACTION = _ASSETS / "demo", _ASSETS / "demo-action"
+BUNDLED = {folder.name: folder for folder in (DEMO, DEMO_ACTION)}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".json")
 # Beside the weights: configuration, preparation, tokenizer.
@@ -48,14 +51,14 @@ def resolve(source: str | PathLike[str]) -> Path:
     """The file or folder behind a model's name; the network is never used.
 
     Args:
-        source: "demo", a path, or a Hub id that `vidskim prepare` has fetched.
+        source: "demo" or "demo-action", a path, or a Hub id that `vidskim prepare` has fetched.
 
     Raises:
         CheckpointError: there is nothing under that name; the message says how to get it.
     """
     name = fspath(source)
-    if name == "demo":  # a folder of that name is ./demo
-        return DEMO
+    if name in BUNDLED:  # a folder of that name is ./demo
+        return BUNDLED[name]
     if Path(name).expanduser().exists():
         return Path(name).expanduser()
     if not is_hub_id(name):
@@ -70,7 +73,7 @@ def resolve(source: str | PathLike[str]) -> Path:
 
 
 def lasting_name(source: str | PathLike[str]) -> str:
-    """A model's name that means the same from any folder: "demo", a Hub id, or an absolute path."""
+    """A model's name that means the same from any folder: a bundled one, a Hub id, or an absolute path."""
     name = fspath(source)
     path = Path(name).expanduser()
     return str(path.absolute()) if path.exists() else name
@@ -83,7 +86,7 @@ def is_hub_id(name: str) -> bool:
 
 def is_from_hub(name: str) -> bool:
     """Whether `resolve` looks for a name in the Hub cache, not under a local path or in the package."""
-    return name != "demo" and not Path(name).expanduser().exists() and is_hub_id(name)
+    return name not in BUNDLED and not Path(name).expanduser().exists() and is_hub_id(name)
 
 
 def _cached(repo_id: str) -> Path | None:

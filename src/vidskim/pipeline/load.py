@@ -50,7 +50,7 @@ def load_model(
     """Load a model with a method. What the checkpoint holds decides what it becomes.
 
     Args:
-        source: "demo", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
+        source: "demo", "demo-action", a Hub id that `vidskim prepare` has fetched, a folder, or a checkpoint file.
         method: of a frame model "full", "copy", "interpolate", "merge", "residual" or "reuse" (alone: budget=0.45 of
             the full compute), or "tempme" for one vector a video; of a video classifier "full" or "sta" (as baselines
             of STA also "saliency", "redundancy", "random", "uniform", and on VideoMAE "tome").
