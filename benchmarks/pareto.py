@@ -28,6 +28,7 @@ from vidskim.tasks.plot import new_figure
 MIDDLE = 0.45
 FREE = ("copy", "interpolate")  # no compute between I-frames
 GREYS = ("0.35", "0.55", "0.75")  # what is to be beaten
+COLOURS = ("C2", "C3", "C4", "C1", "C0", "C5")
 MARKERS = "osD^vP*X"
 
 
@@ -64,11 +65,11 @@ def draw(path: Path, curves: Sequence[Mapping[str, Any]], *, title: str, bottom:
     """Two panels; what stays below the bottom is named in the legend."""
     figure = new_figure(width=12, height=5.8)
     left, right = figure.subplots(1, 2, sharey=True)
-    greys = iter(GREYS)
+    greys, colours = iter(GREYS), iter(COLOURS)
     for number, curve in enumerate(curves):
         control = curve["method"] in FREE or "random" in curve["settings"][0].values()
         style = {"marker": MARKERS[number % len(MARKERS)], "markersize": 5, "linewidth": 1.4}
-        style |= {"color": next(greys), "linestyle": "--"} if control else {"color": f"C{number}"}
+        style |= {"color": next(greys), "linestyle": "--"} if control else {"color": next(colours)}
         top = max(curve["cosines"])
         label = f"{curve['family']} ({curve['label']})" + (f": below {top:.2f}" if top < bottom else "")
         left.plot(curve["shares"], curve["cosines"], label=label, **style)
@@ -118,7 +119,7 @@ def main() -> None:
     for curve, times in zip(curves, take_times(encoder, curves, parts, rounds=given.rounds), strict=True):
         curve["time_shares"] = times
     conditions = (
-        f"{given.dtype}, {torch.get_num_threads()} thread, {sum(len(part.times_s) for part in parts)} frames, "
+        f"{given.dtype}, {torch.get_num_threads()} threads, {sum(len(part.times_s) for part in parts)} frames, "
         f"medians of {given.rounds} rounds"
     )
     count = sum(map(len, paths.values()))
