@@ -101,3 +101,17 @@ def test_encoding_verbs_refuse_a_classifier(
     )
     assert code == 1
     assert "is a video classifier, which has no frame features" in document["error"]["message"]
+
+
+def test_the_bundled_classifier_names_what_moves_in_rendered_files(verb: Verb, tmp_path: Path) -> None:
+    code, *_ = verb("synth", tmp_path / "w", "--actions", "--videos", 8, "--size", "128x96", "--no-sheet")
+    assert code == 0
+    rows = (line.rsplit(",", 1) for line in (tmp_path / "w/actions.csv").read_text().splitlines())
+    truth = dict(rows)
+    code, document, _ = verb(
+        "classify", tmp_path / "w/videos", "--model", "demo-action", "--method", "sta", "--r", 11
+    )
+    assert code == 0
+    found = {f"videos/{Path(each['path']).name}": each["labels"][0]["label"] for each in document["videos"]}
+    assert found.keys() == truth.keys()
+    assert sum(found[name] == truth[name] for name in truth) >= 6

@@ -101,6 +101,7 @@ def _outcome(
     }
     lines = []
     for path, shown in found.items():
-        lines.append(f"{path}  ({shown.views} views, {shown.macs / 1e9:.1f} GMAC)")
+        views = f"{shown.views} view{'s' * (shown.views != 1)}"
+        lines.append(f"{path}  ({views}, {shown.macs / 1e9:.1f} GMAC)")
         lines += [f"  {probability:.3f}  {label}" for label, probability in shown]
     return Outcome(document, lines, (PARTIAL if found else FAILED) if failed else DONE)
