@@ -45,7 +45,7 @@ def test_stages_apart_and_lines_for_people(
         main(["classify", str(rendered / "v0.mp4"), *options])
     out = capsys.readouterr().out.splitlines()
     assert not exit_info.value.code
-    assert out[0].startswith(str(rendered / "v0.mp4") + "  (1 views, ")
+    assert out[0].startswith(str(rendered / "v0.mp4") + "  (1 view, ")
     assert out[1].split()[1] in ("walks", "jumps", "sleeps")
     assert len(out) == 2
 
