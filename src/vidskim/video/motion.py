@@ -1,17 +1,25 @@
-"""Where a video moves: the codec's own motion vectors as maps, or the difference between frames."""
+"""Where a video moves: the codec's own motion vectors as maps, or the difference between frames.
+
+PyTorch is imported by the one function that needs it: reading a video goes without, and processes that only read
+start in a fraction of the time and memory.
+"""
 
 from collections import deque
 from collections.abc import Callable
 from functools import cache
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from vidskim.errors import SettingsError
 from vidskim.video.geometry import centre_box, fit_short_side
-from vidskim.video.prepare import Preparation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidskim.video.prepare import Preparation
 
 Map = npt.NDArray[np.float32]
 CELL = 8  # stored pixels; the smallest block codecs export
@@ -108,7 +116,7 @@ class MotionWindow:
 
 
 def patch_motion(
-    motion: Map, frame_size: tuple[int, int], preparation: Preparation, grid: tuple[int, int]
+    motion: Map, frame_size: tuple[int, int], preparation: "Preparation", grid: tuple[int, int]
 ) -> Map:
     """Mean motion in each patch of the resized and centre-cropped frame.
 
@@ -139,9 +147,7 @@ def _overlap(cells: int, patches: int, start: float, end: float) -> Map:
     return np.asarray(shared / shared.sum(1, keepdims=True), dtype=np.float32)
 
 
-def pixel_difference(
-    frames: torch.Tensor, others: torch.Tensor, *, std: torch.Tensor, grid: int
-) -> torch.Tensor:
+def pixel_difference(frames: "Tensor", others: "Tensor", *, std: "Tensor", grid: int) -> "Tensor":
     """Mean absolute difference of two frames in each patch, with pixels back in 0..1. Works for any video.
 
     Args:
@@ -164,14 +170,14 @@ def pixel_difference(
     return cells.flatten(1)
 
 
-def compensated_difference(
-    frames: torch.Tensor, others: torch.Tensor, *, std: torch.Tensor, grid: int
-) -> torch.Tensor:
+def compensated_difference(frames: "Tensor", others: "Tensor", *, std: "Tensor", grid: int) -> "Tensor":
     """What motion compensation leaves: each patch's least mean absolute difference to a place nearby.
 
     Block matching on brightness, pixels in 0..1, over displacements of up to `SEARCH` pixels each way; beyond the
     border the other frame repeats its edge. Arguments and result as `pixel_difference`.
     """
+    import torch
+
     y, x = frames.shape[-2:]
     weight = (std.to(frames) / 3)[:, None, None]
     grey, other = ((pixels * weight).sum(dim=1, keepdim=True) for pixels in (frames, others))
