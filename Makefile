@@ -41,9 +41,9 @@ $(VENV)/.torch: | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml Makefile | $(VENV)/.torch
-	$(PIP) install '$(TORCH)' -e .
+	$(PIP) install '$(TORCH)' -e '.[serve]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml Makefile | $(VENV)/.torch
-	$(PIP) install '$(TORCH)' -e '.[dev,plot]'
+	$(PIP) install '$(TORCH)' -e '.[dev,plot,serve]'
 	@touch $@ $(VENV)/.installed

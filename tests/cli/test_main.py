@@ -11,7 +11,7 @@ from vidskim.cli.main import app, main
 
 VERBS = {
     *("doctor", "prepare", "demo", "synth", "extract", "index", "search", "ground"),
-    *("classify", "explain", "calibrate"),
+    *("classify", "explain", "calibrate", "serve", "watch"),
 }
 GROUPS = {
     "store": {"list", "remove", "move", "compact", "index"},

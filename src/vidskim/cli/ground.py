@@ -1,6 +1,5 @@
 """vidskim ground: where in one video is what a sentence says."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,7 +141,7 @@ class _Source:
         Raises:
             SettingsError: a rate is given, and the video is stored already, at its own.
         """
-        from vidskim.pipeline.origin import load_encoder_of, load_text_of
+        from vidskim.pipeline.origin import load_encoder_of, load_text_of, usual_fps
         from vidskim.store.dataset import Store
         from vidskim.tasks.search import ground_stored
 
@@ -151,7 +150,7 @@ class _Source:
         if stored is None:
             note(f"{self.video} is not in {uri} as it is now; it is encoded")
             encoder = load_encoder_of(store, source=self.place, device=device, dtype=self.choice.dtype)
-            return self._encode(encoder, cut, fps=_usual_fps(store) if self.fps is None else self.fps or None)
+            return self._encode(encoder, cut, fps=usual_fps(store) if self.fps is None else self.fps or None)
         if self.fps is not None:
             rate = "with every frame" if stored.fps is None else f"at {stored.fps:g} frames/s"
             raise SettingsError(f"{self.video} is in {uri} already, {rate}; leave out --fps, or --store")
@@ -178,12 +177,6 @@ class _Source:
         vector = encoder.encode_text([self.query])[0]
         features = encode_file(Path(self.video), encoder, fps=fps)
         return ground(similarity(features.vectors, vector), features.times_s, **cut), "file"
-
-
-def _usual_fps(store: "Store") -> float | None:
-    """The rate of most videos in a store; None is every frame."""
-    rates = Counter(video.fps for video in store.videos())
-    return rates.most_common(1)[0][0] if rates else FPS
 
 
 def _outcome(

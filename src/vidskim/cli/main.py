@@ -18,9 +18,11 @@ from vidskim.cli.ground import ground
 from vidskim.cli.index import index
 from vidskim.cli.prepare import prepare
 from vidskim.cli.search import search
+from vidskim.cli.serve import serve
 from vidskim.cli.store import store
 from vidskim.cli.synth import synth
 from vidskim.cli.train import train
+from vidskim.cli.watch import watch
 
 USAGE_ERRORS: type[Exception] = typer.BadParameter.__mro__[
     1
@@ -35,7 +37,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, prepare, demo, synth, extract, index, search, ground, classify, explain, calibrate):
+VERBS = (
+    doctor,
+    prepare,
+    demo,
+    synth,
+    extract,
+    index,
+    search,
+    ground,
+    classify,
+    explain,
+    calibrate,
+    serve,
+    watch,
+)
+for verb in VERBS:
     app.command(verb.__name__)(verb)
 app.add_typer(store, name="store")
 app.add_typer(train, name="train")

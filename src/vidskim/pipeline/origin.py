@@ -1,5 +1,6 @@
 """The extractor that made a store, loaded again: whole, or its text tower alone."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from vidskim.pipeline.text import TextEncoder
 from vidskim.store.reader import Reader
 
 _Loaded = TypeVar("_Loaded")
+USUAL_FPS = 3.0  # of a store that is empty
 _TEXT_SETTINGS = ("config", "tokenizer", "image_size")
 
 
@@ -44,6 +46,12 @@ def load_encoder_of(
         differences = store.about.fingerprint.differences(encoder.fingerprint)
         raise _other_model(store, source, "; ".join(differences))
     return encoder
+
+
+def usual_fps(store: Reader) -> float | None:
+    """The rate of most videos in a store, for those to come; None is every frame."""
+    rates = Counter(video.fps for video in store.videos())
+    return rates.most_common(1)[0][0] if rates else USUAL_FPS
 
 
 def _load(store: Reader, source: str | None, load: Callable[[Any], _Loaded]) -> _Loaded:

@@ -69,7 +69,7 @@ def _expand(given: str) -> list[Path]:
         return [path for line in lines if line and not line.startswith("#") for path in _listed(line)]
     path = Path(given)
     if path.is_dir():
-        videos = _videos_in(path)
+        videos = videos_in(path)
         if not videos:
             raise SettingsError(f"no video in {given}; looked for {' '.join(sorted(SUFFIXES))}")
         return videos
@@ -81,10 +81,11 @@ def _expand(given: str) -> list[Path]:
 def _listed(line: str) -> list[Path]:
     """A line of a list: a missing file stays in, and is counted as failed when its turn comes."""
     path = Path(line)
-    return _videos_in(path) if path.is_dir() else [path]
+    return videos_in(path) if path.is_dir() else [path]
 
 
-def _videos_in(folder: Path) -> list[Path]:
+def videos_in(folder: Path) -> list[Path]:
+    """Every file in a folder and below that is named like a video, in order; hidden ones are none."""
     return sorted(
         path
         for path in folder.rglob("*")

@@ -45,6 +45,11 @@ class Reader:
         """Fingerprint and dimensions that all vectors share."""
         return self._tables.about
 
+    @property
+    def version(self) -> int:
+        """Rises with every change to the videos."""
+        return self._fresh().version
+
     def check_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Refuse vectors of another extractor, before hours of encoding.
 

@@ -1,0 +1,278 @@
+"""What the server answers with: a store, the model whose vectors it holds, and the folders its videos lie in.
+
+Everything here blocks; the app calls it on threads. Parts are passed in, so that tests put their own in place.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidskim.errors import CheckpointError, StoreError
+from vidskim.pipeline.classifier import VideoClassifier
+from vidskim.pipeline.encoder import VideoEncoder
+from vidskim.serve.catalog import Catalog, Entry, Selection
+from vidskim.serve.refusal import RefusedError
+from vidskim.serve.roots import Roots
+from vidskim.store.reader import Reader
+from vidskim.store.records import Vectors
+from vidskim.tasks.ground import WINDOW_S, Grounding
+from vidskim.tasks.search import Found, SearchResult, ground_stored, search
+from vidskim.tasks.threshold import SENTENCES, Threshold, calibrate_frames, calibrate_sentences
+from vidskim.video.clip import Clip, Health
+
+MOMENTS_PER_VIDEO = 5
+_logger = logging.getLogger(__name__)
+
+
+class Texts(Protocol):
+    """What the engine needs of a text encoder."""
+
+    @property
+    def min_score(self) -> float | None: ...
+    def encode_text(self, texts: Sequence[str]) -> Tensor: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A search, ready to be answered.
+
+    Args:
+        query: float32 [d], unit length.
+        limit: results at most.
+        selection: of videos.
+        between: half-open range of seconds in each video.
+        grouped: results are videos, each with its moments; otherwise moments.
+        lone: at most one moment of a video.
+        min_score: least score of a match, None for any.
+    """
+
+    query: Vectors
+    limit: int
+    selection: Selection
+    between: tuple[float, float] | None
+    grouped: bool
+    lone: bool
+    min_score: float | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The answer.
+
+    Args:
+        result: of the search.
+        groups: for grouped ones the moments of each video, best first.
+        entries: of the videos in the result, as far as they are still there.
+        index: what was searched; see `Engine.describe`.
+    """
+
+    result: SearchResult
+    groups: dict[str, list[Found]]
+    entries: dict[str, Entry]
+    index: dict[str, Any]
+
+
+class Engine:
+    """Safe to use from several threads."""
+
+    def __init__(
+        self,
+        store: Reader,
+        *,
+        roots: Roots,
+        texts: Texts | None,
+        load_encoder: Callable[[], VideoEncoder],
+        load_classifier: Callable[[], VideoClassifier] | None = None,
+        source: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            store: to be searched.
+            roots: whose files may be served.
+            texts: the text tower, None if the model has none.
+            load_encoder: the store's extractor, for pictures; called once, when the first comes.
+            load_classifier: for labels; None if none was named.
+            source: where the store's model lies now, None if where it did; for the process that indexes.
+            device: where that computes.
+        """
+        self.store, self.roots, self.texts = store, roots, texts
+        self.source, self.device = source, device
+        self.catalog = Catalog(store, roots)
+        self._load_encoder, self._load_classifier = load_encoder, load_classifier
+        self._encoder: VideoEncoder | None = None
+        self._classifier: VideoClassifier | None = None
+        self._loading = threading.Lock()
+        self._thresholds: dict[str, Threshold | None] = {}
+        self._calibrated = -1
+
+    @property
+    def model(self) -> str:
+        """The model's name: where it was loaded from, or its architecture."""
+        return str(self.store.about.origin.get("source") or self.store.about.fingerprint.model)
+
+    def describe(self) -> dict[str, Any]:
+        """The index: which model made it, and how much it holds."""
+        about, count = self.store.about, self.store.count()
+        return {
+            "model": self.model,
+            "method": about.fingerprint.method,
+            "fingerprint": about.fingerprint.digest,
+            "dimensions": about.dimensions,
+            "videos": count.videos,
+            "frames": count.frames,
+        }
+
+    def encode_texts(self, texts: Sequence[str]) -> list[Vectors]:
+        """Vectors of sentences, each float32 [d].
+
+        Raises:
+            RefusedError: the model has no text tower.
+        """
+        if self.texts is None:
+            raise RefusedError(
+                "no_text", f"{self.model} has no text tower: search by picture, or index with a CLIP"
+            )
+        return list(self.texts.encode_text(list(texts)).numpy())
+
+    def encode_picture(self, pixels: NDArray[np.uint8]) -> Vectors:
+        """The vector of one picture, float32 [d].
+
+        Args:
+            pixels: uint8 [y, x, 3].
+        """
+        clip = Clip(np.ascontiguousarray(pixels[None]), np.zeros(1), None, Health("picture"))
+        vector: Vectors = self.encoder().encode(clip).vectors[0].numpy()
+        return vector
+
+    def encoder(self) -> VideoEncoder:
+        """The store's extractor, loaded once.
+
+        Raises:
+            RefusedError: it is not where it was.
+        """
+        with self._loading:
+            if self._encoder is None:
+                try:
+                    self._encoder = self._load_encoder()
+                except CheckpointError as error:
+                    raise RefusedError("conflict", str(error)) from error
+            return self._encoder
+
+    def classifier(self) -> VideoClassifier:
+        """The classifier, loaded once.
+
+        Raises:
+            RefusedError: none was named.
+        """
+        if self._load_classifier is None:
+            raise RefusedError("no_classifier", "start the server with --classifier MODEL to get labels")
+        with self._loading:
+            if self._classifier is None:
+                self._classifier = self._load_classifier()
+            return self._classifier
+
+    def file(self, video_id: str) -> Path:
+        """Where a video's file is.
+
+        Raises:
+            RefusedError: no such video, or its file is gone or lies outside the roots.
+        """
+        return self.roots.file(self.catalog.find(video_id).video.path)
+
+    def frame_vector(self, video_id: str, at_s: float) -> Vectors:
+        """The stored vector of the frame shown at a time, float32 [d].
+
+        Raises:
+            RefusedError: no such video.
+        """
+        self.catalog.find(video_id)
+        try:
+            frames = self.store.frames(video_id)
+        except StoreError as error:
+            raise self.catalog.vanished(error, video_id) from error
+        row = int(np.searchsorted(frames.start_s, at_s, side="right")) - 1
+        vector: Vectors = frames.vectors[min(max(row, 0), len(frames) - 1)]
+        return vector
+
+    def video_vector(self, video_id: str) -> Vectors:
+        """The mean of a video's stored vectors, made of unit length again, float32 [d]."""
+        self.catalog.find(video_id)
+        try:
+            mean = self.store.frames(video_id).vectors.astype(np.float64).mean(axis=0)
+        except StoreError as error:
+            raise self.catalog.vanished(error, video_id) from error
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+    def search_each(self, questions: Sequence[Question]) -> list[Findings | Exception]:
+        """Answers in order; what goes wrong with one question is its answer."""
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question: Question) -> Findings | Exception:
+        try:
+            return self._search(question)
+        except Exception as error:
+            return error
+
+    def _search(self, question: Question) -> Findings:
+        ids = None
+        if not question.selection.is_everything:
+            ids = [entry.video.id for entry in self.catalog.select(question.selection)]
+        settings: dict[str, Any] = {"between": question.between, "min_score": question.min_score}
+        per_video = 1 if question.lone or question.grouped else None
+        result = search(
+            self.store, question.query, limit=question.limit, per_video=per_video, ids=ids, **settings
+        )
+        groups: dict[str, list[Found]] = (
+            {found.video: [] for found in result.found} if question.grouped else {}
+        )
+        if groups:
+            most = MOMENTS_PER_VIDEO
+            every = search(
+                self.store, question.query, limit=most * len(groups), per_video=most, ids=groups, **settings
+            )
+            for found in every.found:
+                groups[found.video].append(found)
+        known = self.catalog.entries()
+        entries = {found.video: known[found.video] for found in result.found if found.video in known}
+        return Findings(result, groups, entries, self.describe())
+
+    def ground(
+        self, video_id: str, query: Vectors, *, window_s: float | None = WINDOW_S, factor: float = 1.0
+    ) -> Grounding:
+        """Where in one video a query is.
+
+        Raises:
+            RefusedError: no such video.
+        """
+        self.catalog.find(video_id)
+        try:
+            return ground_stored(self.store, video_id, query, window_s=window_s, factor=factor)
+        except StoreError as error:
+            raise self.catalog.vanished(error, video_id) from error
+
+    def threshold(self, kind: str) -> float | None:
+        """The default threshold of searches by "text" or by "picture"; None if nothing tells."""
+        known = self.texts.min_score if kind == "text" and self.texts is not None else None
+        found = self._thresholds.get(kind)
+        return known if known is not None else found.value if found is not None else None
+
+    def calibrate(self) -> None:
+        """Read the thresholds off from the store as it is now, if it has changed."""
+        version = self.store.version
+        if version == self._calibrated:
+            return
+        thresholds = {"picture": calibrate_frames(self.store)}
+        if self.texts is not None and self.texts.min_score is None:
+            vectors = self.texts.encode_text(SENTENCES)
+            thresholds["text"] = calibrate_sentences(self.store, vectors)
+        self._thresholds, self._calibrated = thresholds, version
+        _logger.info("thresholds: %s", thresholds)

@@ -1,0 +1,142 @@
+"""What routes work with, made once for an app."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar, cast
+
+import anyio.to_thread
+from fastapi import Depends, Request
+
+from vidskim.serve.access import Access
+from vidskim.serve.batching import Batcher
+from vidskim.serve.caps import Caps
+from vidskim.serve.decoding import Decoders
+from vidskim.serve.engine import Engine, Findings, Question
+from vidskim.serve.jobs import Job, JobBook
+from vidskim.serve.metrics import Metrics
+from vidskim.serve.runner import JobRunner
+from vidskim.serve.uploads import Uploads
+from vidskim.store.records import Vectors
+
+UPLOADS = "uploads"  # folder in the data folder; also its label
+DECODERS = 2  # processes
+TEXTS_AT_ONCE, SEARCHES_AT_ONCE = 64, 32
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+@dataclass
+class Services:
+    """Parts of an app, and its queues.
+
+    Args:
+        engine: answers.
+        access: who may ask.
+        caps: how much.
+        decoders: for thumbnails, pictures, uploads.
+        runner: of jobs.
+        uploads: where uploads go.
+    """
+
+    engine: Engine
+    access: Access
+    caps: Caps
+    decoders: Decoders
+    runner: JobRunner
+    uploads: Uploads
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics()
+        self.pictures: OrderedDict[tuple[str, float, int], bytes] = (
+            OrderedDict()
+        )  # thumbnails, last used last
+        self.is_ready = False
+        self.texts: Batcher[str, Vectors] = Batcher(
+            self.engine.encode_texts,
+            name="texts",
+            most=TEXTS_AT_ONCE,
+            on_batch=self.metrics.batches.labels("texts").observe,
+            queue=self.caps.queue,
+            deadline_s=self.caps.deadline_s,
+        )
+        self.searches: Batcher[Question, Findings] = Batcher(
+            self.engine.search_each,
+            name="searches",
+            most=SEARCHES_AT_ONCE,
+            on_batch=self.metrics.batches.labels("searches").observe,
+            queue=self.caps.queue,
+            deadline_s=self.caps.deadline_s,
+        )
+        self.metrics.waiting.labels("texts").set_function(lambda: self.texts.depth)
+        self.metrics.waiting.labels("searches").set_function(lambda: self.searches.depth)
+        self.runner.on_end = self._note_end
+        self._model = anyio.CapacityLimiter(1)  # pictures and labels: one at a time
+        self._decoding = anyio.CapacityLimiter(self.decoders.count)
+        self._chores: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self.texts.start()
+        self.searches.start()
+        self.runner.start()
+        self.is_ready = True
+
+    async def close(self) -> None:
+        """Answer what waits, then end."""
+        self.is_ready = False
+        await self.runner.close()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.gather(self.texts.close(), self.searches.close())
+        await asyncio.to_thread(self.decoders.close)
+
+    def _note_end(self, job: Job) -> None:
+        """A job has ended: the store may hold more, and its scores may lie elsewhere."""
+        self.metrics.jobs.labels(job.state).inc()
+        chore = asyncio.get_running_loop().create_task(asyncio.to_thread(self.engine.calibrate))
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+    async def on_model(
+        self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """Model work on a thread; one at a time."""
+        return await anyio.to_thread.run_sync(partial(work, *given, **named), limiter=self._model)
+
+    async def on_decoder(
+        self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """A method of `decoders` on a thread; as many at a time as there are processes."""
+        return await anyio.to_thread.run_sync(partial(work, *given, **named), limiter=self._decoding)
+
+
+def make_services(
+    engine: Engine, *, data: Path, access: Access, caps: Caps, command: Sequence[str]
+) -> Services:
+    """The parts of an app around an engine; arguments as in `create_app`."""
+    decoders = Decoders(count=DECODERS)
+    order = {
+        "store": engine.store.uri,
+        "model": engine.source,
+        "device": engine.device,
+        "pixels": caps.pixels,
+        "duration_s": caps.duration_s,
+    }
+    return Services(
+        engine=engine,
+        access=access,
+        caps=caps,
+        decoders=decoders,
+        runner=JobRunner(JobBook(data / "jobs"), order=order, most=caps.jobs, command=command),
+        uploads=Uploads(data / UPLOADS, caps=caps, decoders=decoders),
+    )
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Parts = Annotated[Services, Depends(_services)]
