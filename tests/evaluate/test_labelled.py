@@ -49,6 +49,53 @@ def test_lists_of_names(tmp_path: Path) -> None:
     assert found.labels == (1, 0, 1)
 
 
+LIFTING = "Lifting up one end of something, then letting it drop down"  # a class of Something-Something v2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"1.webm {LIFTING}",
+        f"1.webm,{LIFTING}",
+        f"1.webm\t{LIFTING}",
+        f'1.webm,"{LIFTING}"',
+        f'1.webm "{LIFTING}"',
+        f'"1.webm","{LIFTING}"',
+    ],
+)
+@pytest.mark.parametrize("classes", [None, (LIFTING, "Closing something")])
+def test_names_of_classes_may_have_commas(tmp_path: Path, line: str, classes: tuple[str, ...] | None) -> None:
+    found = read_labelled(write(tmp_path / "val.csv", f"{line}\n2.webm Closing something"), classes=classes)
+    assert [path.name for path in found.paths] == ["1.webm", "2.webm"]
+    assert [found.classes[label] for label in found.labels] == [LIFTING, "Closing something"]
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "label"),
+    [
+        ("a, b.mp4 1", "a, b.mp4", "1"),
+        ('"a, b.mp4",1', "a, b.mp4", "1"),
+        ("a,b.mp4,1", "a,b.mp4", "1"),
+        ("a b.mp4\t1", "a b.mp4", "1"),
+        ("takes/17, second 1", "takes/17, second", "1"),  # no suffix
+        ("a.mp4,take 1", "a.mp4", "take 1"),
+        ("1.mp4 2.mp4 take 1", "1.mp4 2.mp4", "take 1"),
+    ],
+)
+def test_paths_may_have_commas_and_spaces(tmp_path: Path, line: str, path: str, label: str) -> None:
+    found = read_labelled(write(tmp_path / "val.csv", line))
+    assert found.paths == (tmp_path / path,)
+    assert found.classes[found.labels[0]] == label
+
+
+@pytest.mark.parametrize("header", ["path,label", "path label", "video_path\tclass", '"path","label"'])
+@pytest.mark.parametrize("rows", ["a.mp4,grows\nb.mp4,spins", "a 0\nb 1"])
+def test_a_line_that_names_the_columns_is_left_out(tmp_path: Path, header: str, rows: str) -> None:
+    found = read_labelled(write(tmp_path / "val.csv", f"{header}\n{rows}"))
+    assert [path.stem for path in found.paths] == ["a", "b"]
+    assert found.classes in (("grows", "spins"), ("0", "1"))
+
+
 def test_names_of_classes_come_a_line(tmp_path: Path) -> None:
     assert read_classes(write(tmp_path / "names.txt", "moves left\n\ngrows\n")) == ("moves left", "grows")
     with pytest.raises(SettingsError, match="one a line, none twice; received"):
@@ -64,6 +111,11 @@ def test_names_of_classes_come_a_line(tmp_path: Path) -> None:
         ("a.mp4 0\n,3", "line 2: expected a path and a label"),
         ("\n", r"val\.csv: empty; expected lines such as"),
         ("a.mp4 7", r"val\.csv: unknown class '7'; allowed: grows, spins"),
+        (
+            "label,youtube_id,split\nspins,abc,val",
+            "line 1: expected a path and a label, received 'label,youtube",
+        ),
+        ("a.mp4 spin\nb.mp4 spins", "Did you mean 'spins'"),
         ("a.mp4 spin", "Did you mean 'spins'"),
     ],
 )

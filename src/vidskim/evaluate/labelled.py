@@ -1,11 +1,20 @@
 """Labelled videos: folders named after classes, or a list with a path and a label a line, as data sets have it."""
 
-from collections.abc import Sequence
+import csv
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidskim.errors import SettingsError, unknown_name
 from vidskim.pipeline.sources import SUFFIXES
+
+Row = tuple[str, str]  # a path and a label, as listed
+
+_SUFFIX = rf"(?:{'|'.join(re.escape(suffix) for suffix in sorted(SUFFIXES))})"
+_VIDEO = re.compile(rf".*{_SUFFIX}", re.IGNORECASE)
+_AFTER_VIDEO = re.compile(rf"(.*{_SUFFIX})[\s,]+(.+)", re.IGNORECASE)
+_BEFORE_NUMBER = re.compile(r"(.*\S)[\s,]+(\d+)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ def read_labelled(
 
     Args:
         source: a folder of folders named after classes, or a text file with "path label" a line. Between the two are
-            spaces or a comma; the label is a class number from 0, or a name.
+            spaces, a tab or a comma; either may be quoted. The label is a class number from 0, or a name. A first line
+            that only names the columns is left out.
         classes: names in the order of their numbers; None takes the names found, sorted, or numbers as names.
         root: what paths of a list are relative to; None is the list's own folder.
 
@@ -55,10 +65,11 @@ def read_labelled(
     except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read labelled videos from {source}: {error}") from error
     rows = [
-        _split(line.strip(), f"{source}, line {number}")
+        _split(line.strip(), f"{source}, line {number}", classes or ())
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
+    rows = rows[_has_header(rows, classes or ()) :]
     if not rows:
         raise SettingsError(f"{source}: empty; expected lines such as 'clips/a.mp4 3'")
     folder = source.parent if root is None else root
@@ -105,12 +116,30 @@ def _read_folders(source: Path, classes: Sequence[str] | None) -> LabelledVideos
     )
 
 
-def _split(line: str, place: str) -> tuple[str, str]:
-    """ "a b.mp4 3" -> ("a b.mp4", "3"); a comma wins over spaces, for names of classes may have them."""
-    path, separator, label = line.rpartition("," if "," in line else " ")
-    if not separator or not path.strip() or not label.strip():
+def _split(line: str, place: str, classes: Collection[str]) -> Row:
+    """ "a b.mp4 3" -> ("a b.mp4", "3"), of all ways to read the line the one that most speaks for."""
+    rows: list[Sequence[str]] = [
+        next(csv.reader([line], delimiter=mark, skipinitialspace=True)) for mark in ("\t", ",", " ")
+    ]
+    rows += [found.groups() for form in (_AFTER_VIDEO, _BEFORE_NUMBER) if (found := form.fullmatch(line))]
+    pairs = [(row[0].strip(), row[1].strip()) for row in rows if len(row) == 2]
+    whole = [pair for pair in pairs if all(pair)]
+    if not whole:
         raise SettingsError(f"{place}: expected a path and a label, received {line[:80]!r}")
-    return path.strip(), label.strip()
+    return max(whole, key=lambda row: _signs(row, classes))
+
+
+def _signs(row: Row, classes: Collection[str]) -> tuple[bool, bool, bool]:
+    """What tells that a line was read rightly, the strongest sign first; names may have commas and spaces."""
+    path, label = row
+    return label in classes, _VIDEO.fullmatch(path) is not None, label.isdecimal()
+
+
+def _has_header(rows: Sequence[Row], classes: Collection[str]) -> bool:
+    """Whether the first line is such as "path,label": two bare words, where every other line has a video or a class."""
+    if len(rows) < 2 or any(_signs(rows[0], classes)) or not all(word.isidentifier() for word in rows[0]):
+        return False
+    return all(any(_signs(row, classes)) for row in rows[1:])
 
 
 def _find_classes(names: Sequence[str]) -> tuple[str, ...]:
