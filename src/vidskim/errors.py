@@ -98,9 +98,9 @@ class TrainingError(VidskimError):
     """A training cannot go on: its loss or gradient is no longer a number, or another one writes to its folder."""
 
 
-def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> SettingsError:
-    """The error for a name nobody knows: it lists what is allowed and the nearest match."""
+def unknown_name(kind: str, name: object, allowed: Iterable[str]) -> SettingsError:
+    """The error for a name nobody knows, a string or not: it lists what is allowed and the nearest match."""
     choices = sorted(allowed)
-    nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return SettingsError(f"unknown {kind} {name!r}; allowed: {', '.join(choices)}.{hint}")

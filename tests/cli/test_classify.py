@@ -73,7 +73,7 @@ def test_bad_files_are_passed_over(verb: Verb, videomae: Path, rendered: Path, t
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--method", "sta", "--r", "16"), 2, "r=16 drops too much: after block 0 a group has 16 tokens"),
+        (("--method", "sta", "--r", "16"), 2, "r=16 drops too much: after block 1 a group has 16 tokens"),
         (("--method", "reuse"), 2, "its methods: full, sta, saliency, redundancy, random, uniform, tome"),
         (("--method", "sta", "--r1", "16"), 2, "unknown setting of method='sta', 'r1'"),
         (("--views", "all"), 2, "unknown views 'all'; allowed: k400, one, ssv2"),

@@ -89,6 +89,11 @@ def test_a_settings_file_says_how(rendered: Path, tmp_path: Path, verb: Verb) ->
     [
         (["gone.mp4"], 1, "gone.mp4"),
         (["gone.mp4", "--out", "x.gif"], 2, "--out ends in .png or .mp4, received 'x.gif'"),
+        (
+            ["gone.mp4", "--out", "x.gif", "--model", "nowhere"],
+            2,
+            "--out ends in .png or .mp4",
+        ),  # asked first
         (["gone.mp4", "--duration", "0"], 2, "--duration must be above 0 seconds, received 0.0"),
         (["gone.mp4", "--frames", "0"], 2, "--frames"),
         (["gone.mp4", "--method", "reus"], 2, "Did you mean 'reuse'?"),

@@ -9,9 +9,9 @@ from tests.models.swin_oracle import random_swin
 from torch import Tensor
 
 from vidskim.errors import SettingsError
-from vidskim.methods.clip_baselines import Joining, Random, Redundancy, Saliency, Tome, Uniform
+from vidskim.methods.clip_baselines import Random, Redundancy, Saliency, StagedMerging, Tome, Uniform
 from vidskim.methods.clip_registry import CLIP_METHODS, make_clip_method
-from vidskim.methods.clips import FullClip, Merged
+from vidskim.methods.clips import FullClip, MergedTokens
 from vidskim.methods.sta import Sta
 from vidskim.methods.staged import Stage
 from vidskim.models.cost import matching_macs, video_macs
@@ -141,7 +141,7 @@ def test_merging_equal_tokens_loses_nothing(model: VideoTransformer, monkeypatch
 
 
 def test_the_mean_counts_every_token_of_the_clip(generator: torch.Generator) -> None:
-    joining = Joining([Stage(0, 0, 1, 2)], last=1)
+    joining = StagedMerging([Stage(0, 0, 1, 2)], last=1)
     x = torch.randn(2, 8, 6, generator=generator)
     keys = torch.randn(2, 3, 8, 4, generator=generator)
     merged = joining.after_block(0, joining.begin(x), keys)
@@ -150,7 +150,7 @@ def test_the_mean_counts_every_token_of_the_clip(generator: torch.Generator) -> 
     assert again.shape == x.shape
     torch.testing.assert_close(again.mean(dim=1), x.mean(dim=1))
     (place,) = joining.trail
-    assert isinstance(place, Merged)
+    assert isinstance(place, MergedTokens)
     assert torch.equal(again, merged.gather(1, place.slots[..., None].expand(-1, -1, 6)))
 
 
@@ -168,7 +168,7 @@ def test_merging_compares_all_tokens_of_a_clip() -> None:
     [
         (
             Tome(r=9),
-            "r=9 drops too much: after block 0 a group has 16 tokens, of which at most 8 can go, received 9",
+            "r=9 drops too much: after block 1 a group has 16 tokens, of which at most 8 can go, received 9",
         ),
         (Uniform(r=16), "of which at most 15 can go, received 16"),
     ],
@@ -181,9 +181,11 @@ def test_too_much_is_named(method: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Random(seed=-1), "seed is a whole number, 0 or more; received -1"),
+        (lambda: Random(seed=-1), r"seed is a whole number from 0 to \d+; received -1"),
+        (lambda: Random(seed=2**60), "received 1152921504606846976"),
+        (lambda: Random(seed=True), "received True"),
         (lambda: Random(r=-1), "r is the number of tokens dropped"),
-        (lambda: Redundancy(anchor="none"), "unknown anchor of method='redundancy', 'none'"),  # type: ignore[arg-type]
+        (lambda: Redundancy(anchor="none"), "unknown anchor 'none'"),  # type: ignore[arg-type]
         (lambda: Uniform(groups="all"), "unknown groups of method='uniform', 'all'"),  # type: ignore[arg-type]
     ],
 )

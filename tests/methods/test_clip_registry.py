@@ -45,6 +45,9 @@ def test_methods_are_built_from_their_settings() -> None:
             {"keep": 0.5},
             "unknown setting of method='sta', 'keep'; allowed: anchor, direction, groups, r",
         ),
+        ("sta", {"anchor": 1}, "unknown anchor 1; allowed: all, kept"),
+        ("sta", {"groups": ["halved"]}, r"unknown groups of method='sta', \('halved',\); allowed: halved"),
+        ("random", {"seed": 2**60}, "seed is a whole number from 0 to 72057594037927935; received 1152921"),
     ],
 )
 def test_what_does_not_fit_is_named(name: str, settings: dict[str, Any], message: str) -> None:

@@ -73,7 +73,7 @@ def test_sta_goes_backward_every_second_time(x: Tensor, keys: Tensor) -> None:
     for number, backward in ((0, False), (1, True), (2, False)):
         kept, _ = Accumulation().keep(x, keys, groups=4, r=2, number=number)
         assert torch.equal(kept, propagate(keys, sal, groups=4, r=2, backward=backward)[0])
-        kept, _ = Accumulation(alternate=False).keep(x, keys, groups=4, r=2, number=number)
+        kept, _ = Accumulation(direction="forward").keep(x, keys, groups=4, r=2, number=number)
         assert torch.equal(kept, propagate(keys, sal, groups=4, r=2)[0])
 
 
@@ -110,11 +110,11 @@ def test_even_spaces() -> None:
 def test_only_accumulation_costs_products() -> None:
     options: dict[str, Any] = {"groups": 3, "r": 2, "channels": 4}
     assert Accumulation().macs(5, **options) == 6 * 4 + 25 * 5 + 15 * 5
-    assert Accumulation(from_kept=True).macs(5, **options) == 6 * 4 + 2 * 15 * 5
+    assert Accumulation(anchor="kept").macs(5, **options) == 6 * 4 + 2 * 15 * 5
     assert [rule.macs(5, **options) for rule in (Salience(), Chance(), Evenly())] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, True, "a"])
+@pytest.mark.parametrize("seed", [-1, 2**56, 1.5, True, "a"])
 def test_a_seed_is_a_whole_number(seed: Any) -> None:
-    with pytest.raises(SettingsError, match="seed is a whole number, 0 or more; received"):
+    with pytest.raises(SettingsError, match=r"seed is a whole number from 0 to 72057594037927935; received"):
         Chance(seed)

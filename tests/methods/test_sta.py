@@ -188,9 +188,9 @@ def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
 
 def test_too_much_is_named() -> None:
     config = videomae_vit("B")
-    with pytest.raises(SettingsError, match=r"r=112 drops too much: after block 8 a group has 112 tokens"):
+    with pytest.raises(SettingsError, match=r"r=112 drops too much: after block 9 a group has 112 tokens"):
         Sta(r=112).stages(config, SIZE)
-    with pytest.raises(SettingsError, match=r"after block 0 a group has 9 tokens.*received 9"):
+    with pytest.raises(SettingsError, match=r"after block 1 a group has 9 tokens.*received 9"):
         Sta(r=(9, 0, 0)).stages(CONFIG, (8, 12, 12))
 
 

@@ -168,7 +168,9 @@ def test_cells_and_their_tokens(generator: torch.Generator) -> None:
         ({"r1": -1}, "0 or more; received -1"),
         ({"r1": 2.5}, "0 or more; received 2.5"),
         ({"windows": "packd"}, "unknown windows of method='sta', 'packd'.*Did you mean 'packed'"),
-        ({"anchor": "none"}, "unknown anchor of method='sta', 'none'; allowed: all, kept"),
+        ({"anchor": "none"}, "unknown anchor 'none'; allowed: all, kept"),
+        ({"anchor": {"a": 1}}, "unknown anchor {'a': 1}; allowed: all, kept"),
+        ({"windows": {"a": 1}}, "unknown windows of method='sta', {'a': 1}; allowed: filled, packed"),
     ],
 )
 def test_impossible_settings(settings: dict[str, object], message: str) -> None:

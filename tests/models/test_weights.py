@@ -122,3 +122,13 @@ def test_the_hash_sees_names_shapes_types_and_values() -> None:
         {**STATE, "a.bias": torch.tensor([1.0, 2.0])},
     ]
     assert len({base, *map(hash_weights, others)}) == 5
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_weights_are_mapped_and_not_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    torch.save(STATE, path) if suffix == ".pt" else save_file(STATE, path)
+    state = read_weights(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert not any(bool(value.any()) for value in state.values())  # read only now

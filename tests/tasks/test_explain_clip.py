@@ -1,6 +1,8 @@
 """What became of the tokens of a clip, stage by stage."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.tasks.explain_clip import explain_clip
 from vidskim.tasks.patch_state import COMPUTED, DROPPED, MERGED
 from vidskim.video.read import read_video
+from vidskim.video.views import read_rows
 from vidskim.video.write import write_video
 
 SIZE = (8, 32, 32)
@@ -85,6 +88,24 @@ def test_nothing_dropped_has_no_stages(rec: VideoClassifier, video: Path) -> Non
     record = found.to_json()
     assert record["stages"] == []
     assert record["label"]["label"] in LABELS
+
+
+def test_the_scaler_is_the_one_asked_for(
+    rec: VideoClassifier, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[int | None] = []
+
+    def recorded(*arguments: Any, short_side: int | None, **options: Any) -> Any:
+        sides.append(short_side)
+        return read_rows(*arguments, short_side=short_side, **options)
+
+    monkeypatch.setattr("vidskim.tasks.explain_clip.read_rows", recorded)
+    explain_clip(video, rec)
+    rec.preparation = replace(rec.preparation, interpolation="bicubic", scaler="decoder")
+    found = explain_clip(video, rec)
+    assert sides == [None, 32]
+    label, probability = rec.classify_file(video, top=1)[0]
+    assert found.label == (label, pytest.approx(probability, abs=1e-6))
 
 
 def test_a_part_of_a_video_is_a_video(rec: VideoClassifier, video: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidskim.cli.classifier_options import R1, R
+from vidskim.cli.classifier_options import R1
 from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.model_options import (
     METHOD_HELP,
@@ -41,6 +41,13 @@ MethodOrNone = Annotated[
         help=f"{METHOD_HELP} Default {METHOD}. Of a video classifier sta, the default, or what it is compared with."
     ),
 ]
+ExplainR = Annotated[
+    int | None,
+    typer.Option(
+        help="Tokens dropped in each group of time by VideoMAE (default 48), or merged in each block by merge and "
+        "residual."
+    ),
+]
 FpsOrNone = Annotated[
     float | None, typer.Option(help="Frames per second to sample; 0 for every frame. Default 3.")
 ]
@@ -59,7 +66,7 @@ def explain(
     interleave: Interleave = None,
     keep: Keep = None,
     threshold: Threshold = None,
-    r: R = None,
+    r: ExplainR = None,
     r1: R1 = None,
     setting: Setting = None,
     settings: SettingsFile = None,
@@ -88,8 +95,9 @@ def explain(
     """
 
     def body() -> Outcome:
-        clips, rate = _is_classifier(model), (FPS if fps is None else fps) or None
-        _check_options(out, duration, clips=clips, fps=fps, settings=settings)
+        _check_options(out, duration)
+        clips = _is_classifier(model, out, {"--fps": fps, "--settings": settings})
+        rate = (FPS if fps is None else fps) or None
         choice = ModelChoice(
             source=model,
             method=method or (CLIP_METHOD if clips else METHOD),
@@ -101,34 +109,33 @@ def explain(
             device=device,
             dtype=dtype,
         ).calibrated(settings, method=method, fps=rate)
-        end = None if duration is None else (start or 0.0) + duration
-        part = {"fps": rate, "start_s": start, "end_s": end}
+        part = {"fps": rate, "start_s": start, "end_s": duration and (start or 0.0) + duration}
         return (_explain_clip if clips else _explain)(video, out, choice, part=part, frames=frames)
 
     run_verb(body, as_json=as_json)
 
 
-def _is_classifier(model: str) -> bool:
-    from vidskim.pipeline.load import is_classifier
-
-    return is_classifier(model)
-
-
-def _check_options(
-    out: Path, duration: float | None, *, clips: bool, fps: float | None, settings: Path | None
-) -> None:
-    """Refuse what cannot be, or does not go with the kind of model."""
+def _check_options(out: Path, duration: float | None) -> None:
+    """Refuse what no model can do, before one is read."""
     if duration is not None and not duration > 0:
         raise SettingsError(f"--duration must be above 0 seconds, received {duration}")
-    allowed = (PICTURE,) if clips else (PICTURE, VIDEO)
-    if out.suffix.lower() not in allowed:
-        of = " for a video classifier" if clips else ""
-        raise SettingsError(f"--out ends in {' or '.join(allowed)}{of}, received {str(out)!r}")
-    given = [name for name, value in (("--fps", fps), ("--settings", settings)) if value is not None]
-    if clips and given:
+    if out.suffix.lower() not in (PICTURE, VIDEO):
+        raise SettingsError(f"--out ends in {PICTURE} or {VIDEO}, received {str(out)!r}")
+
+
+def _is_classifier(model: str, out: Path, options: dict[str, object]) -> bool:
+    """What kind of model it is; of a video classifier refuse what does not go with one."""
+    from vidskim.pipeline.load import is_classifier
+
+    if not is_classifier(model):
+        return False
+    if out.suffix.lower() != PICTURE:
+        raise SettingsError(f"--out ends in {PICTURE} for a video classifier, received {str(out)!r}")
+    if given := [name for name, value in options.items() if value is not None]:
         raise SettingsError(
             f"{' and '.join(given)} is for frame models; a video classifier has a frame rate of its own"
         )
+    return True
 
 
 def _explain_clip(

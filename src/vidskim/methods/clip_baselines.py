@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from vidskim.methods.clips import Merged
+from vidskim.methods.clips import MergedTokens
 from vidskim.methods.merge import SizedTokens
-from vidskim.methods.rules import Chance, Evenly, Rule, Salience
+from vidskim.methods.rules import ByChance, BySalience, BySpacing
 from vidskim.methods.sta import Sta
 from vidskim.methods.staged import Ruled, Stage, Staged, Staging
 from vidskim.models.cost import matching_macs
@@ -16,48 +16,18 @@ from vidskim.tokens.match import undo
 
 
 @dataclass(frozen=True)
-class Random(Ruled):
-    """Drops tokens by chance.
-
-    Args:
-        seed: 0 or more; the same tokens go in every clip, others with another seed.
-    """
-
-    seed: int = 0
-    name = "random"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        Chance(self.seed)  # checks it
-
-    @property
-    def rule(self) -> Rule:
-        """Chance."""
-        return Chance(self.seed)
+class Random(ByChance, Ruled):
+    """Drops tokens by chance. Settings are those of `Staged` and `ByChance`."""
 
 
 @dataclass(frozen=True)
-class Uniform(Ruled):
+class Uniform(BySpacing, Ruled):
     """Keeps tokens that lie evenly spaced in their group."""
 
-    name = "uniform"
-
-    @property
-    def rule(self) -> Rule:
-        """Even spaces."""
-        return Evenly()
-
 
 @dataclass(frozen=True)
-class Saliency(Ruled):
-    """STA's saliency alone: in every group the tokens of the smallest norm go."""
-
-    name = "saliency"
-
-    @property
-    def rule(self) -> Rule:
-        """Saliency."""
-        return Salience()
+class Saliency(BySalience, Ruled):
+    """STA's saliency alone."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +38,7 @@ class Redundancy(Sta):
     salient = False
 
 
-class Joining(SizedTokens, Staging):
+class StagedMerging(SizedTokens, Staging):
     """Merges tokens by their keys, wherever in the clip they lie.
 
     Args:
@@ -80,7 +50,7 @@ class Joining(SizedTokens, Staging):
         super().__init__(protected=0)
         self.stages = {stage.layer: stage for stage in stages}
         self.last = last
-        self.trail: list[Merged] = []
+        self.trail: list[MergedTokens] = []
 
     def begin(self, x: Tensor) -> Tensor:
         """Nothing is merged yet."""
@@ -92,7 +62,7 @@ class Joining(SizedTokens, Staging):
         if layer in self.stages:
             stage = self.stages[layer]
             x = self.merge(x, keys, stage.groups * stage.r)
-            self.trail.append(Merged(layer, self.after[-1]))
+            self.trail.append(MergedTokens(layer, self.after[-1]))
         return undo(x, self.after[-1]) if layer == self.last and self.after else x
 
 
@@ -109,9 +79,9 @@ class Tome(Staged):
         """As `Staged.most`: every second token is one that others are merged into."""
         return size // 2
 
-    def reduction(self, config: VideoVitConfig, stages: Sequence[Stage]) -> Joining:
+    def reduction(self, config: VideoVitConfig, stages: Sequence[Stage]) -> StagedMerging:
         """As `Staged.reduction`."""
-        return Joining(stages, last=config.layers - 1)
+        return StagedMerging(stages, last=config.layers - 1)
 
     def choosing_macs(self, stage: Stage, size: int, *, channels: int) -> int:
         """As `Staged.choosing_macs`: all tokens of the clip are compared."""

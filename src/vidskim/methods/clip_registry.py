@@ -41,12 +41,17 @@ def make_clip_method(name: str, settings: Mapping[str, Any], *, family: str) -> 
         )
     if name not in methods:
         raise unknown_name("method of a video classifier,", name, methods)
-    owned = {method: [field.name for field in fields(kind)] for method, kind in methods.items()}
+    owned = settings_by_method(family)
     for key in settings.keys() - set(owned[name]):
         raise _unknown_setting(name, key, owned)
     exact = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     made: ClipMethod = methods[name](**exact)
     return made
+
+
+def settings_by_method(family: str) -> dict[str, list[str]]:
+    """Names of the settings that each method of a kind of trunk has."""
+    return {name: [field.name for field in fields(kind)] for name, kind in CLIP_METHODS[family].items()}
 
 
 def refuse_clip_method(name: str) -> None:

@@ -37,7 +37,7 @@ class Pruned:
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedTokens:
     """What was merged after one block.
 
     Args:

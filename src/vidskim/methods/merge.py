@@ -15,7 +15,7 @@ from vidskim.methods.frames import Encoded, FrameMethod, as_index, batches
 from vidskim.methods.layout import Segment
 from vidskim.models.attention import attend
 from vidskim.models.cost import merged_macs
-from vidskim.models.reduction import Reduction
+from vidskim.models.reduction import Reduction, mean_of_heads
 from vidskim.models.vit import VisionTransformer, unit
 from vidskim.tokens.match import match, merge, merged_count
 
@@ -46,7 +46,7 @@ class SizedTokens(Reduction):
         """Merge `r` tokens by the keys [b, h, n, k], averaged over heads: [b, n, d] -> [b, m, d]."""
         b, n, _ = x.shape
         count = merged_count(n, r, protected=self.protected)
-        slots = match(keys.mean(dim=1), r, protected=self.protected)
+        slots = match(mean_of_heads(keys), r, protected=self.protected)
         self.after.append(slots.gather(1, self.after[-1]) if self.after else slots)
         if count == n:
             return x

@@ -1,16 +1,20 @@
 """Which tokens of each group of time go: STA's rule, its two halves, and what knows nothing of the tokens.
 
-Every rule drops the same number of each group, so whatever rule a method has, the rest costs the same.
+Every rule drops the same number of each group, so whatever rule a method has, the rest costs the same. Below the rules
+are their names and settings as parts of methods, the same for every trunk.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from vidskim.errors import SettingsError
+from vidskim.errors import SettingsError, unknown_name
 from vidskim.tokens.propagate import keep_lowest, propagate, propagation_macs, saliency
+
+DIRECTIONS, ANCHORS = ("alternate", "forward"), ("all", "kept")
+SEEDS = 2**56  # so many there are
 
 
 class Rule(Protocol):
@@ -41,14 +45,19 @@ class Accumulation:
     """STA's: what was seen before goes, what is salient stays; see `tokens.propagate`.
 
     Args:
-        alternate: go backward every second time.
-        from_kept: the second group hears only the first one's kept tokens.
+        direction: "alternate": backward every second time, or "forward".
+        anchor: what the second group is compared with, "all" tokens of the first or those "kept".
         salient: whether saliency counts; without it redundancy alone decides.
     """
 
-    alternate: bool = True
-    from_kept: bool = False
+    direction: Literal["alternate", "forward"] = "alternate"
+    anchor: Literal["all", "kept"] = "all"
     salient: bool = True
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("direction", DIRECTIONS), ("anchor", ANCHORS)):
+            if (value := getattr(self, name)) not in allowed:
+                raise unknown_name(name, value, allowed)
 
     def keep(
         self, x: Tensor, keys: Tensor, *, groups: int, r: int, number: int
@@ -60,13 +69,13 @@ class Accumulation:
             salience if self.salient else torch.zeros_like(salience),
             groups=groups,
             r=r,
-            backward=self.alternate and number % 2 == 1,
-            from_kept=self.from_kept,
+            backward=self.direction == "alternate" and number % 2 == 1,
+            from_kept=self.anchor == "kept",
         )
 
     def macs(self, size: int, *, groups: int, r: int, channels: int) -> int:
         """As `Rule.macs`."""
-        return propagation_macs(size, groups=groups, r=r, channels=channels, from_kept=self.from_kept)
+        return propagation_macs(size, groups=groups, r=r, channels=channels, from_kept=self.anchor == "kept")
 
 
 class _Scored:
@@ -102,14 +111,14 @@ class Chance(_Scored):
     """Tokens by chance, in each group others, in every clip the same.
 
     Args:
-        seed: 0 or more; another one, other tokens.
+        seed: 0 or more, below 2**56; another one, other tokens.
     """
 
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if type(self.seed) is not int or self.seed < 0:
-            raise SettingsError(f"seed is a whole number, 0 or more; received {self.seed!r}")
+        if type(self.seed) is not int or not 0 <= self.seed < SEEDS:
+            raise SettingsError(f"seed is a whole number from 0 to {SEEDS - 1}; received {self.seed!r}")
 
     def score(self, x: Tensor, *, groups: int, r: int, number: int) -> Tensor:
         """Uniform noise."""
@@ -128,3 +137,44 @@ class Evenly(_Scored):
         scores = torch.ones(groups, size, device=x.device)
         scores[:, (2 * torch.arange(count) + 1) * size // (2 * count)] = 0
         return scores.view(1, -1).expand(len(x), -1)
+
+
+@dataclass(frozen=True)
+class BySalience:
+    """Drops by STA's saliency alone: in every group the tokens of the smallest norm go."""
+
+    name: ClassVar[str] = "saliency"
+
+    @property
+    def rule(self) -> Rule:
+        """Saliency."""
+        return Salience()
+
+
+@dataclass(frozen=True)
+class ByChance:
+    """Drops by chance.
+
+    Args:
+        seed: 0 or more; the same tokens go in every clip, others with another seed.
+    """
+
+    seed: int = 0
+    name: ClassVar[str] = "random"
+
+    @property
+    def rule(self) -> Rule:
+        """Chance."""
+        return Chance(self.seed)
+
+
+@dataclass(frozen=True)
+class BySpacing:
+    """Keeps tokens that lie evenly spaced in their group."""
+
+    name: ClassVar[str] = "uniform"
+
+    @property
+    def rule(self) -> Rule:
+        """Even spaces."""
+        return Evenly()

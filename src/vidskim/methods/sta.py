@@ -28,14 +28,7 @@ class Sta(Ruled):
     name = "sta"
     salient: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("direction", ("alternate", "forward"))
-        self._check_choice("anchor", ("all", "kept"))
-
     @property
     def rule(self) -> Accumulation:
         """STA's."""
-        return Accumulation(
-            alternate=self.direction == "alternate", from_kept=self.anchor == "kept", salient=self.salient
-        )
+        return Accumulation(direction=self.direction, anchor=self.anchor, salient=self.salient)

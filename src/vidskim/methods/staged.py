@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError, unknown_name
 from vidskim.methods.clips import Pruned, Size
 from vidskim.methods.rules import Rule
 from vidskim.models.cost import video_macs
-from vidskim.models.reduction import Reduction
+from vidskim.models.reduction import Reduction, mean_of_heads
 from vidskim.models.variants import VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.tokens.propagate import rows_at
@@ -60,7 +59,8 @@ class Staged(ABC):
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        self._check_choice("groups", GROUPS)
+        if self.groups not in GROUPS:
+            raise unknown_name(f"groups of method={self.name!r},", self.groups, GROUPS)
         each = self._each
         if len(each) != STAGES or not all(type(r) is int and r >= 0 for r in each):
             raise SettingsError(
@@ -100,8 +100,8 @@ class Staged(ABC):
                 continue
             if r > self.most(tokens // groups):
                 raise SettingsError(
-                    f"r={self.r} drops too much: after block {layer} a group has {tokens // groups} tokens, of which "
-                    f"at most {self.most(tokens // groups)} can go, received {r}"
+                    f"r={self.r} drops too much: after block {layer + 1} a group has {tokens // groups} tokens, of "
+                    f"which at most {self.most(tokens // groups)} can go, received {r}"
                 )
             stages.append(Stage(number, layer, groups, r))
             tokens -= groups * r
@@ -134,10 +134,6 @@ class Staged(ABC):
     @property
     def _each(self) -> Sequence[int]:
         return self.r if isinstance(self.r, tuple) else (self.r,) * STAGES
-
-    def _check_choice(self, field: str, allowed: Sequence[str]) -> None:
-        if (value := getattr(self, field)) not in allowed:
-            raise unknown_name(f"{field} of method={self.name!r},", str(value), allowed)
 
     def _check(self, config: VideoVitConfig, slices: int) -> None:
         if config.pool != "mean":
@@ -180,15 +176,21 @@ class Pruning(Staging):
         if layer not in self.stages:
             return x
         stage = self.stages[layer]
-        metric = keys.mean(dim=1, dtype=torch.promote_types(keys.dtype, torch.float32))
-        kept, scores = self.rule.keep(x, metric, groups=stage.groups, r=stage.r, number=stage.number)
+        kept, scores = self.rule.keep(
+            x, mean_of_heads(keys), groups=stage.groups, r=stage.r, number=stage.number
+        )
         original = self.trail[-1].original.gather(1, kept) if self.trail else kept
         self.trail.append(Pruned(layer, stage.groups, kept, original, scores))
         return rows_at(x, kept)
 
 
+@dataclass(frozen=True)
 class Ruled(Staged):
     """Drops tokens by a rule."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.rule  # checks its settings
 
     @property
     @abstractmethod

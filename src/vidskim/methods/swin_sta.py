@@ -8,8 +8,7 @@ Source: Ding et al., Prune Spatio-temporal Tokens by Semantic-aware Temporal Acc
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from vidskim.errors import unknown_name
-from vidskim.methods.rules import Accumulation, Chance, Evenly, Rule, Salience
+from vidskim.methods.rules import Accumulation, ByChance, BySalience, BySpacing
 from vidskim.methods.swin_staged import SwinStaged
 
 
@@ -28,15 +27,10 @@ class SwinSta(SwinStaged):
     name = "sta"
     salient: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.anchor not in ("all", "kept"):
-            raise unknown_name(f"anchor of method={self.name!r},", self.anchor, ("all", "kept"))
-
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> Accumulation:
         """STA's."""
-        return Accumulation(from_kept=self.anchor == "kept", salient=self.salient)
+        return Accumulation(anchor=self.anchor, salient=self.salient)
 
 
 @dataclass(frozen=True)
@@ -48,45 +42,15 @@ class SwinRedundancy(SwinSta):
 
 
 @dataclass(frozen=True)
-class SwinSaliency(SwinStaged):
-    """STA's saliency alone: in every group the cells of the smallest norm go."""
-
-    name = "saliency"
-
-    @property
-    def rule(self) -> Rule:
-        """Saliency."""
-        return Salience()
+class SwinSaliency(BySalience, SwinStaged):
+    """STA's saliency alone."""
 
 
 @dataclass(frozen=True)
-class SwinRandom(SwinStaged):
-    """Drops cells by chance.
-
-    Args:
-        seed: 0 or more; the same cells go in every clip, others with another seed.
-    """
-
-    seed: int = 0
-    name = "random"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        Chance(self.seed)  # checks it
-
-    @property
-    def rule(self) -> Rule:
-        """Chance."""
-        return Chance(self.seed)
+class SwinRandom(ByChance, SwinStaged):
+    """Drops cells by chance. Settings are those of `SwinStaged` and `ByChance`."""
 
 
 @dataclass(frozen=True)
-class SwinUniform(SwinStaged):
+class SwinUniform(BySpacing, SwinStaged):
     """Keeps cells that lie evenly spaced in their group."""
-
-    name = "uniform"
-
-    @property
-    def rule(self) -> Rule:
-        """Even spaces."""
-        return Evenly()

@@ -66,8 +66,9 @@ class SwinStaged(ABC):
             raise SettingsError(
                 f"r1 is the number of tokens dropped of each slice of the second stage, 0 or more; received {self.r1!r}"
             )
-        if self.windows not in WINDOWS:
+        if self.windows not in tuple(WINDOWS):  # not all that may be given can be looked up
             raise unknown_name(f"windows of method={self.name!r},", self.windows, WINDOWS)
+        _ = self.rule  # checks its settings
 
     @property
     @abstractmethod

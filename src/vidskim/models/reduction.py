@@ -5,9 +5,15 @@ a trace); nothing is stored in the model. Which patches are embedded
 at all is an argument of `VisionTransformer.embed`, and tokens are added or taken away in `begin`.
 """
 
+import torch
 from torch import Tensor
 
 from vidskim.models.attention import attend
+
+
+def mean_of_heads(keys: Tensor) -> Tensor:
+    """What tokens are compared by, in float32 or wider: keys [b, h, n, k] -> [b, n, k]."""
+    return keys.mean(dim=1, dtype=torch.promote_types(keys.dtype, torch.float32))
 
 
 class Reduction:

@@ -103,7 +103,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
             "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
         )
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        # mapped where it can be, as .safetensors are: what nobody looks at is not read
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:
         if type(error).__name__ == "UnpicklingError":
             raise CheckpointError(

@@ -77,7 +77,7 @@ class VideoEncoder:
     @property
     def reading(self) -> dict[str, Any]:
         """What `read_video` and `iter_video` should be asked for on behalf of this encoder, beside the sampling."""
-        short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
+        short_side = self.preparation.reading_side
         return {"motion": self.method.asks_motion, "short_side": short_side}
 
     def with_method(

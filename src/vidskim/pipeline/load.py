@@ -127,7 +127,7 @@ def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassif
 
 
 def is_classifier(source: str | PathLike[str]) -> bool:
-    """Whether `load_model` would give a `VideoClassifier`; reads the weights to find out.
+    """Whether `load_model` would give a `VideoClassifier`; looks at the shapes of its weights.
 
     Raises:
         CheckpointError: the weights are missing or damaged.

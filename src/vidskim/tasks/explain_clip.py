@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vidskim.methods.clips import Merged, Pruned
+from vidskim.methods.clips import MergedTokens, Pruned
 from vidskim.methods.swin_staged import Dropped
 from vidskim.models.swin import VideoSwin
 from vidskim.pipeline.classifier import VideoClassifier
@@ -124,7 +124,14 @@ def explain_clip(
         SettingsError: no frame between these times, or the method does not suit the model's clips.
     """
     views = classifier.find_views("one")
-    clip, rows = read_rows(path, views, length=classifier.frames, start_s=start_s, end_s=end_s)
+    clip, rows = read_rows(
+        path,
+        views,
+        length=classifier.frames,
+        start_s=start_s,
+        end_s=end_s,
+        short_side=classifier.preparation.reading_side,
+    )
     (pixels,) = classifier.prepare(clip, rows, views)
     logits, trail = classifier.logits(pixels[None], trace=True)
     full = classifier.with_method("full")
@@ -156,9 +163,9 @@ def _best(classifier: VideoClassifier, logits: torch.Tensor) -> tuple[str, float
     return classifier.labels[int(best.indices)], float(best.values)
 
 
-def _read_stage(place: Pruned | Merged | Dropped, grid: Grid) -> ClipStage:
+def _read_stage(place: Pruned | MergedTokens | Dropped, grid: Grid) -> ClipStage:
     """What one record of a trail says of the first clip."""
-    if isinstance(place, Merged):
+    if isinstance(place, MergedTokens):
         slots = place.slots[0].cpu().numpy()
         merged = np.bincount(slots)[slots] > 1
         fates = np.where(merged, MERGED, COMPUTED)

@@ -77,6 +77,11 @@ class Preparation:
         """As most ImageNet classifiers are evaluated."""
         return cls(size=size, resize=resize, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
+    @property
+    def reading_side(self) -> int | None:
+        """The shorter side that frames are resized to while they are read; None leaves them as they are."""
+        return self.resize if self.scaler == "decoder" else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
