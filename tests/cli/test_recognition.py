@@ -80,9 +80,36 @@ def test_a_part_of_the_list(verb: Verb, videomae: Path, rendered: Path, tmp_path
     assert [score["settings"].get("seed") for score in document["scores"]] == [None, 0, 1]
 
 
+def test_settings_are_tried_side_by_side(verb: Verb, videomae: Path, rendered: Path, tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text("v0.mp4 0\n", encoding="utf-8")
+    command = ("evaluate", "recognition", tmp_path / "val.csv", "--videos", rendered, "--model", videomae)
+    code, document, _ = verb(
+        *command,
+        *("--method", "sta", "--method", "tome", "--r", 2, "--r", 2, "--set", "r=[3,2,1]"),
+        *("--set", "anchor=all", "--set", "anchor=kept"),
+    )
+    assert code == 0
+    found = [(s["method"], s["settings"].get("r"), s["settings"].get("anchor")) for s in document["scores"]]
+    assert found == [
+        ("full", None, None),
+        ("sta", 2, "all"),
+        ("tome", 2, None),
+        ("sta", 2, "kept"),
+        ("sta", [3, 2, 1], "all"),
+        ("tome", [3, 2, 1], None),
+        ("sta", [3, 2, 1], "kept"),
+    ]
+    code, document, _ = verb(*command, "--r", 10)
+    assert code == 2
+    assert "r=10 drops too much" in document["error"]["message"]
+    code, document, _ = verb(*command, "--r", 2, "--set", "anchor=1")
+    assert code == 2
+    assert "unknown anchor 1; allowed: all, kept" in document["error"]["message"]
+
+
 def test_what_does_not_fit_is_named(verb: Verb, videomae: Path, rendered: Path, tmp_path: Path) -> None:
     (tmp_path / "val.csv").write_text("v0.mp4 runs\n", encoding="utf-8")
-    command = ("evaluate", "recognition", tmp_path / "val.csv", "--model", videomae)
+    command = ("evaluate", "recognition", tmp_path / "val.csv", "--model", videomae, "--r", 2)
     code, document, _ = verb(*command)
     assert code == 2
     assert "unknown class 'runs'; allowed: jumps, sleeps, walks" in document["error"]["message"]

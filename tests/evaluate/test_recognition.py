@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_shares_and_cost_of_each_method(folder: Path, rec: VideoClassifier) -> N
     full, sta, uniform = report.scores
     assert [score.method for score in report.scores] == ["full", "sta", "uniform"]
     assert (report.videos, full.top1, full.top5, full.agreement) == (6, 4 / 6, 1.0, 1.0)
-    assert (str(full), str(sta)) == ("full", "sta r=3")
+    assert (full.name, sta.name) == ("full", "sta r=3")
     assert sta.macs == Sta(r=3).macs(TINY, SIZE) > uniform.macs
     assert sta.macs < full.macs
     for score, method in ((sta, "sta"), (uniform, "uniform")):
@@ -134,7 +135,60 @@ def test_methods_line_up_at_equal_counts(rec: VideoClassifier) -> None:
         "random 3 halved 0",
         "random 3 halved 1",
     ]
+    assert told(methods=["sta", "uniform", "sta"], settings={"r": [2, 2], "anchor": ["all", "kept"]}) == [
+        "full",
+        "sta 2 halved alternate all",
+        "uniform 2 halved",
+        "sta 2 halved alternate kept",
+    ]
+    assert told(methods=["random"], settings={"r": [2, [3, 2, 0]], "seed": [7]}, seeds=3) == [
+        "full",
+        "random 2 halved 7",
+        "random [3, 2, 0] halved 7",
+    ]
     with pytest.raises(SettingsError, match="Did you mean 'tome'"):
         line_up(rec, ["tomé"])
     with pytest.raises(SettingsError, match="unknown setting of method='sta', 'r1'"):
         line_up(rec, ["sta"], settings={"r1": [16]})
+    with pytest.raises(
+        SettingsError, match="method='uniform' has no setting 'anchor'; it belongs to method='sta'"
+    ):
+        line_up(rec, ["uniform"], settings={"anchor": ["kept"]})
+    with pytest.raises(SettingsError, match="method='full' has no setting 'r'"):
+        line_up(rec, ["full"], settings={"r": [2]})
+
+
+def test_what_does_not_suit_the_clips_is_refused_before_a_video_is_read(rec: VideoClassifier) -> None:
+    assert len(line_up(rec, settings={"r": [8]})) == 7
+    with pytest.raises(SettingsError, match=r"r=9 drops too much.*of which at most 8 can go, received 9"):
+        line_up(rec, settings={"r": [9]})
+    with pytest.raises(SettingsError, match="at most 15 can go, received 48"):
+        line_up(rec, ["sta"])
+
+
+def test_methods_are_warm_and_take_turns(
+    folder: Path, rec: VideoClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, int]] = []
+    original = VideoClassifier.mean_probabilities
+
+    def recorded(self: VideoClassifier, views: Any) -> Any:
+        calls.append((self.method.name, len(views)))
+        return original(self, views)
+
+    videos = labelled(folder, rec, right=6).part([0, 1, 2])
+    monkeypatch.setattr(VideoClassifier, "mean_probabilities", recorded)
+    ticks = iter(range(1000))
+    monkeypatch.setattr("vidskim.evaluate.recognition.time.perf_counter", lambda: float(next(ticks)))
+    report = evaluate_recognition(line_up(rec, ["sta", "uniform"], settings={"r": [3]}), videos, views="ssv2")
+    order = ("full", "sta", "uniform", "full", "sta")
+    assert calls[:3] == [(name, 1) for name in order[:3]]
+    assert calls[3:] == [(name, 6) for first in range(3) for name in order[first : first + 3]]
+    assert [score.seconds for score in report.scores] == [3 / 18] * 3  # warming up is not timed
+
+
+def test_choices_that_are_not_the_usual_are_told(rec: VideoClassifier, folder: Path) -> None:
+    videos = labelled(folder, rec, right=6).part([0])
+    compared = line_up(rec, ["sta"], settings={"r": [3], "anchor": ["all", "kept"], "groups": ["slices"]})
+    told = [score.name for score in evaluate_recognition(compared, videos).scores]
+    assert told == ["full", "sta r=3 groups=slices", "sta r=3 groups=slices anchor=kept"]

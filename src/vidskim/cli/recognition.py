@@ -36,6 +36,14 @@ SliceDrops = Annotated[
         help="Video Swin: tokens dropped of a slice of the second stage; may be repeated. Default 256."
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Other settings, for the methods that have them: r (as [64,48,32]), groups, direction, anchor, windows or "
+        "seed: name=value. The same name again is another value to try.",
+    ),
+]
 Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, spread evenly over the list.")]
 
 
@@ -52,6 +60,7 @@ def evaluate_recognition(
     method: Methods = None,
     r: Drops = None,
     r1: SliceDrops = None,
+    setting: Settings = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often random is tried.")] = 1,
     views: ViewsName = "one",
     sample: Sample = None,
@@ -74,6 +83,8 @@ def evaluate_recognition(
       vidskim evaluate recognition val.csv --videos k400/val --model videomae-folder --views k400 --r 48 --r 64
 
       vidskim evaluate recognition val.txt --model swin_tiny_k400.pth --method sta --method random --sample 500 --json
+
+      vidskim evaluate recognition val.csv --model videomae-folder --method sta --set anchor=all --set anchor=kept
     """
 
     def body() -> Outcome:
@@ -82,12 +93,9 @@ def evaluate_recognition(
         from vidskim.evaluate.recognition import line_up
         from vidskim.pipeline.load import load_classifier
 
-        named = read_pairs("--config", config)
-        classifier = with_names(
-            load_classifier(model, config=named, scaler=scaler, device=device, dtype=dtype), classes
-        )
-        sizes = {name: values for name, values in (("r", r), ("r1", r1)) if values}
-        compared = line_up(classifier, method or (), settings=sizes, seeds=seeds)
+        read = {"config": read_pairs("--config", config), "scaler": scaler, "device": device, "dtype": dtype}
+        classifier = with_names(load_classifier(model, **read), classes)
+        compared = line_up(classifier, method or (), settings=_read_values(setting, r=r, r1=r1), seeds=seeds)
         labelled = read_labelled(videos_list, classes=classifier.labels, root=videos)
         if sample is not None and sample < len(labelled):
             labelled = labelled.part([number * len(labelled) // sample for number in range(sample)])
@@ -98,6 +106,15 @@ def evaluate_recognition(
         return _outcome(report, document, listed=len(labelled))
 
     run_verb(body, as_json=as_json)
+
+
+def _read_values(pairs: list[str] | None, **named: list[int] | None) -> dict[str, list[object]]:
+    """What each setting is tried with: from options of their own, then from `--set`."""
+    values: dict[str, list[object]] = {name: [*given] for name, given in named.items() if given}
+    for pair in pairs or []:
+        for name, value in read_pairs("--set", [pair]).items():
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def _conditions(
@@ -154,7 +171,7 @@ def _table(report: "Report") -> Any:
     full = report.scores[0]
     for score in report.scores:
         table.add_row(
-            str(score),
+            score.name,
             *(f"{100 * share:.1f}" for share in (score.top1, score.top5, score.agreement)),
             f"{score.macs / 1e9:.2f}",
             f"{score.macs / full.macs:.0%}",

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from vidskim.errors import SettingsError, VideoError, VidskimError
 from vidskim.evaluate.labelled import LabelledVideos
 from vidskim.evaluate.metrics import rank_of_truth, recall_at_rank
-from vidskim.methods.clip_registry import CLIP_METHODS
+from vidskim.methods.clip_registry import clip_method_settings, make_clip_method, settings_by_method
 from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.video.views import Views
 
@@ -21,15 +22,17 @@ class Score:
     """One method. Shares are 0 to 1.
 
     Args:
+        name: of the method with the settings that tell it from others, such as "sta r=48".
         method: its name.
         settings: of the method.
         top1: share of the videos whose first label is right.
         top5: share of those where one of the first five is.
         agreement: share of those whose first label is the first method's.
         macs: multiply-accumulates of a view, the mean over all views.
-        seconds: of a view, in the trunk, the mean over all views.
+        seconds: of a view, in the trunk, the mean over all views, methods in turns.
     """
 
+    name: str
     method: str
     settings: Mapping[str, object]
     top1: float
@@ -37,11 +40,6 @@ class Score:
     agreement: float
     macs: float
     seconds: float
-
-    def __str__(self) -> str:
-        """The name and the settings that are not the usual ones, such as "sta r=48"."""
-        told = [f"{name}={value}" for name, value in self.settings.items() if name in ("r", "r1", "seed")]
-        return " ".join([self.method, *told])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,27 +94,38 @@ def line_up(
     settings: Mapping[str, Sequence[object]] | None = None,
     seeds: int = 1,
 ) -> list[VideoClassifier]:
-    """A classifier behind several methods, "full" first.
+    """A classifier behind several methods, "full" first, none of them twice.
 
     Args:
         classifier: whose weights they share.
         methods: names; none is every method there is for this kind of classifier.
-        settings: values that each method but "full" is tried with, such as {"r": (32, 48)}.
-        seeds: how often "random" is tried.
+        settings: values that each method which has the setting is tried with, such as {"r": (32, 48)}.
+        seeds: how often "random" is tried, unless `settings` has seeds.
 
     Raises:
-        SettingsError: an unknown method or setting, or a value out of range.
+        SettingsError: an unknown method, a setting that none of them has, a value out of range, or one that does not
+            suit the model's clips.
     """
+    owned = settings_by_method(classifier.family)
+    names = [*methods] or [*owned]
+    every = {setting for name in names for setting in owned.get(name, ())}
+    given: dict[str, Sequence[object]] = {**(settings or {})}
+    if "seed" in every:
+        given.setdefault("seed", range(seeds))
+    side = classifier.preparation.size
     found = [classifier.with_method("full")]
-    choices: list[dict[str, object]] = [{}]
-    for name, values in (settings or {}).items():
-        choices = [{**choice, name: value} for choice in choices for value in values]
-    for choice in choices:
-        for method in [*methods] or CLIP_METHODS[classifier.family]:
-            if method == "random":
-                found += [classifier.with_method(method, **choice, seed=seed) for seed in range(seeds)]
-            elif method != "full":
-                found.append(classifier.with_method(method, **choice))
+    for values in product(*given.values()):
+        choice = dict(zip(given, values, strict=True))
+        for name in names:
+            own = {
+                key: value for key, value in choice.items() if key in owned.get(name, ()) or key not in every
+            }
+            made = classifier.with_method(name, **own)
+            made.method.macs(
+                made.trunk.config, (made.frames, side, side)
+            )  # refuses what does not suit the clips
+            if all(made.fingerprint != other.fingerprint for other in found):
+                found.append(made)
     return found
 
 
@@ -157,8 +166,7 @@ def evaluate_recognition(
             except VideoError as error:
                 failed[str(listed)] = str(error)
             else:
-                for tally in tallies:
-                    _add(tally, prepared, label)
+                _add_in_turns(tallies, prepared, label)
         ranks = tallies[0].ranks
         top1 = recall_at_rank(ranks, k=1) if ranks else None
         on_video(Progress(done=done, listed=len(videos), missing=len(missing), failed=len(failed), top1=top1))
@@ -180,6 +188,16 @@ def locate(listed: Path, root: Path | None) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+def _add_in_turns(tallies: Sequence[_Tally], prepared: Sequence[Any], label: int) -> None:
+    """One video, another method first each time; what only first calls cost is spent before the first is timed."""
+    turn = len(tallies[0].ranks)
+    if not turn:
+        for tally in tallies:
+            tally.classifier.mean_probabilities(prepared[:1])
+    for place in range(turn, turn + len(tallies)):
+        _add(tallies[place % len(tallies)], prepared, label)
+
+
 def _add(tally: _Tally, prepared: Sequence[Any], label: int) -> None:
     start = time.perf_counter()
     probabilities, macs, _ = tally.classifier.mean_probabilities(prepared)
@@ -192,8 +210,15 @@ def _add(tally: _Tally, prepared: Sequence[Any], label: int) -> None:
 
 def _score(tally: _Tally, first: _Tally, views: int) -> Score:
     made = tally.classifier.fingerprint
+    usual = clip_method_settings(make_clip_method(made.method, {}, family=tally.classifier.family))
+    told = [
+        f"{key}={value}"
+        for key, value in made.settings.items()
+        if key in ("r", "r1", "seed") or value != usual[key]
+    ]
     same = [mine == its for mine, its in zip(tally.firsts, first.firsts, strict=True)]
     return Score(
+        name=" ".join([made.method, *told]),
         method=made.method,
         settings=made.settings,
         top1=recall_at_rank(tally.ranks, k=1),
