@@ -1,6 +1,7 @@
 """Saved folders load here and in transformers."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vidskim.models.variants import TextConfig, VideoVitConfig, VitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.video.prepare import Preparation
+from vidskim.video.views import Views
 
 VISION = VitConfig(
     width=48,
@@ -135,7 +137,13 @@ FRAMES = Preparation(size=24, resize=32, mean=(0.5,) * 3, std=(0.25,) * 3, inter
 def test_a_video_classifier_there_and_back(tmp_path: Path, generator: torch.Generator) -> None:
     trunk = randomised(VideoTransformer(VIDEO), generator)  # biases of keys too: they change nothing
     save_video_checkpoint(tmp_path, trunk, labels=("walks", "jumps", "sleeps"), preparation=FRAMES)
+    assert read_video_checkpoint(tmp_path).views is None
+    views = Views("segments", stride=2)
+    save_video_checkpoint(
+        tmp_path, trunk, labels=("walks", "jumps", "sleeps"), preparation=FRAMES, views=views
+    )
     checkpoint = read_video_checkpoint(tmp_path)
+    assert checkpoint.views == views
     assert checkpoint.config == VIDEO
     assert checkpoint.labels == ("walks", "jumps", "sleeps")
     assert checkpoint.preparation == FRAMES
@@ -151,6 +159,16 @@ def test_a_video_classifier_there_and_back(tmp_path: Path, generator: torch.Gene
     with torch.no_grad():
         assert torch.allclose(theirs.eval()(pixels.transpose(1, 2)).logits, expected, atol=1e-5)
     assert theirs.config.id2label == {0: "walks", 1: "jumps", 2: "sleeps"}
+
+
+@pytest.mark.parametrize("stated", [{"sampling": "anywhere"}, {"frames": 3}, "segments"])
+def test_views_that_are_none_are_refused(tmp_path: Path, generator: torch.Generator, stated: object) -> None:
+    trunk = randomised(VideoTransformer(VIDEO), generator)
+    save_video_checkpoint(tmp_path, trunk, labels=("a", "b", "c"), preparation=FRAMES)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vidskim_views": stated}))
+    with pytest.raises(CheckpointError, match=r"vidskim_views must be fields of Views, received"):
+        read_video_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,30 @@ def test_a_broken_video_is_named_and_the_next_takes_its_place(
     broken = tmp_path / "x.mp4"
     broken.write_bytes(b"no video")
     mixed = LabelledVideos(videos.classes, (broken, *videos.paths[1:]), videos.labels)
+    trained = clips(mixed, batch=5, augmentation=BY_CHANCE)
     with caplog.at_level(logging.WARNING, logger="vidskim"):
-        assert clips(mixed)[0]["labels"].tolist() == [1, 1]
+        assert len(trained[0]["labels"]) == 5
     assert "x.mp4" in caplog.text
     assert "another video takes its place" in caplog.text
     with pytest.raises(TrainingError, match=r"8 videos in a row could not be read; the last: .*x\.mp4"):
-        clips(LabelledVideos(("a", "b"), (broken, broken), (0, 1)))[0]
+        clips(LabelledVideos(("a", "b"), (broken, broken), (0, 1)), augmentation=BY_CHANCE)[0]
+
+
+def test_a_broken_video_is_left_out_where_each_counts_once(
+    videos: LabelledVideos, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "x.mp4"
+    broken.write_bytes(b"no video")
+    mixed = LabelledVideos(videos.classes, (broken, *videos.paths[1:4], broken), (0, 1, 0, 1, 1))
+    with caplog.at_level(logging.WARNING, logger="vidskim"):
+        batches = [clips(mixed)[number] for number in range(3)]
+    assert "x.mp4" in caplog.text
+    assert "it is left out" in caplog.text
+    assert [batch["labels"].tolist() for batch in batches] == [[1], [0, 1], []]
+    assert [int(batch["unreadable"]) for batch in batches] == [1, 0, 1]
+    assert batches[2]["clips"].shape == (0, 4, 16, 16, 3)
+    whole = clips(videos)[0]
+    assert torch.equal(batches[0]["clips"][0], whole["clips"][1])
 
 
 def test_the_digest_tells_lists_apart(videos: LabelledVideos) -> None:

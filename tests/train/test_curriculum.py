@@ -55,8 +55,17 @@ def test_clips_are_not_mirrored_unless_asked() -> None:
         ({"smoothing": -0.1}, "smoothing must be from 0 to below 1, received -0.1"),
         ({"sampling": "parts"}, "unknown sampling 'parts'; allowed: dense, segments"),
         ({"videos": Path("v"), "epochs": 0.0}, "epochs must be above 0, received 0"),
-        ({"classes": Path("n.txt")}, "classes goes with videos; rendered actions have their own, and no end"),
-        ({"epochs": 2.0}, "epochs goes with videos"),
+        ({"classes": Path("names.txt")}, "classes: only with videos; rendered actions have their own"),
+        ({"epochs": 2.0}, "epochs: only with videos"),
+        (
+            {"held_out": Path("v.csv"), "mirror": True, "sampling": "dense"},
+            "held_out, sampling, mirror: only with",
+        ),
+        (
+            {"model": "folder", "variant": "tiny"},
+            "variant is the size of a model from nothing, and folder has one",
+        ),
+        ({"config": {"heads": 6}}, r"give a model, or leave out \['heads'\]"),
     ],
 )
 def test_what_does_not_fit_is_named(options: dict[str, Any], message: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from footage_files import write_square
 from torch import Tensor
 
-from vidskim.errors import SettingsError
+from vidskim.errors import SettingsError, TrainingError
 from vidskim.models.variants import VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.pipeline.load import load_model
@@ -161,15 +161,39 @@ def test_own_videos_become_a_model_that_loads(footage: Path, tmp_path: Path) -> 
     train(footage, tmp_path)
     result = read_result(tmp_path)
     assert set(result) == {"validation"}
-    assert set(result["validation"]) == {"top1", "top5", "loss", "one_frame", "shuffled"}
+    assert set(result["validation"]) == {
+        *("top1", "top5", "loss", "clips", "unreadable"),
+        *("one_frame", "shuffled"),
+    }
+    assert (result["validation"]["clips"], result["validation"]["unreadable"]) == (2, 0)
+    assert set(read_metrics(tmp_path)[-1]["validation"]) == {"top1", "top5", "loss"}
     classifier = load_model(tmp_path / MODEL, method="sta", r=4, dtype="float32")
     assert classifier.labels == ("jumps", "runs")
     clip = read_video(footage / "runs" / "1.mp4")
-    found = classifier.classify(clip, top=2, views=Views("segments"))
+    found = classifier.classify(clip, top=2)
     assert sum(found.probabilities) == pytest.approx(1, abs=1e-5)
+    # what it was trained on is what it looks at
+    assert classifier.find_views("one") == Views("segments")
+    assert found.probabilities == classifier.classify(clip, top=2, views=Views("segments")).probabilities
+    assert classifier.find_views("ssv2") == Views("segments", clips=2, crops=3)
     # trained again from what it wrote: the head is kept
     train(footage, tmp_path / "more", model=tmp_path / MODEL)
     assert json.loads((tmp_path / "more" / MODEL / "config.json").read_text())["id2label"]["1"] == "runs"
+
+
+def test_videos_held_out_that_cannot_be_read_do_not_count(footage: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "val.csv"
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    rows = ["broken.mp4 runs", "broken.mp4 jumps", f"{footage}/runs/1.mp4 runs"]
+    held_out.write_text("\n".join(rows))
+    what = Recognition(videos=footage, held_out=held_out, batch=2)
+    train_recognition(what, tmp_path / "out", QUICK)  # one batch is broken altogether
+    found = read_result(tmp_path / "out")["validation"]
+    assert (found["clips"], found["unreadable"]) == (1, 2)
+    assert found["top1"] in (0.0, 1.0)
+    held_out.write_text(rows[0])
+    with pytest.raises(TrainingError, match="none of the 1 videos that were held out could be read"):
+        train_recognition(what, tmp_path / "none", QUICK)
 
 
 def test_another_training_in_its_folder_is_refused(footage: Path, tmp_path: Path) -> None:

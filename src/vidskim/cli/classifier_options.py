@@ -37,7 +37,8 @@ ClassifierSetting = Annotated[
 ViewsName = Annotated[
     str,
     typer.Option(
-        help="one, k400 (published for Kinetics: 15 views, Video Swin 12) or ssv2 (Something-Something: 6 and 3)."
+        help="one (sampled as trained, if the model tells), k400 (published for Kinetics: 15 views, Video Swin 12) or "
+        "ssv2 (Something-Something: 6 and 3)."
     ),
 ]
 Classes = Annotated[

@@ -25,7 +25,9 @@ Model = Annotated[
         help="A VideoMAE to fine-tune, pre-trained or a classifier: a Hub id, a folder or a file. None: from nothing."
     ),
 ]
-Variant = Annotated[str, typer.Option(help="Size of a model from nothing: tiny, S, B, L or H.")]
+Variant = Annotated[
+    str | None, typer.Option(help="Size of a model from nothing: tiny, S, B, L or H. Default tiny.")
+]
 HeldOut = Annotated[
     str, typer.Option(help="Share of the videos of each class to validate on, or a list of such videos.")
 ]
@@ -41,7 +43,7 @@ def train_recognition(
     out: Annotated[Path, typer.Option(help="Folder for model/, result.json, checkpoints and curve.png.")],
     videos: Videos = None,
     model: Model = None,
-    variant: Variant = "tiny",
+    variant: Variant = None,
     classes: Classes = None,
     held_out: HeldOut = "0.1",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")] = None,
@@ -119,6 +121,7 @@ def _outcome(out: Path, report: "FitReport") -> Outcome:
     lines = [
         f"{name}: top-1 {numbers['top1']:.1%}, top-5 {numbers['top5']:.1%}; one frame {numbers['one_frame']:.1%}, "
         f"frames in another order {numbers['shuffled']:.1%}"
+        + (f"; {numbers['unreadable']} videos could not be read" if numbers["unreadable"] else "")
         for name, numbers in result.items()
     ]
     return training_outcome({out: report}, out / MODEL, lines=tuple(lines), recognition=result)

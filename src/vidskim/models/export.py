@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import log
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from vidskim.errors import CheckpointError
 from vidskim.models.layouts.clip import HF_CLIP
 from vidskim.models.layouts.layout import restore
 from vidskim.models.layouts.preparation import FILE, RESAMPLE_CODE
+from vidskim.models.layouts.stated import VIEWS_KEY
 from vidskim.models.layouts.videomae import HF_HEAD_EPS, HF_VIDEOMAE
 from vidskim.models.text import TextTransformer
 from vidskim.models.variants import TextConfig, VideoVitConfig, VitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.video.prepare import Preparation
+from vidskim.video.views import Views
 
 # Beside the classifier's head, Hugging Face's names have the trunk's own before them.
 _FULL = {"embeddings": "videomae.", "encoder": "videomae."}
@@ -64,7 +67,12 @@ def save_checkpoint(
 
 
 def save_video_checkpoint(
-    folder: Path, trunk: VideoTransformer, *, labels: Sequence[str], preparation: Preparation
+    folder: Path,
+    trunk: VideoTransformer,
+    *,
+    labels: Sequence[str],
+    preparation: Preparation,
+    views: Views | None = None,
 ) -> None:
     """Write config.json, preprocessor_config.json and model.safetensors of a Hugging Face VideoMAE.
 
@@ -75,6 +83,7 @@ def save_video_checkpoint(
         trunk: a classifier that pools by the mean.
         labels: names of its classes.
         preparation: of its frames.
+        views: which frames its clips had in training, and will have in use; None leaves that open.
 
     Raises:
         CheckpointError: labels that are not the trunk's, or a trunk that Hugging Face's VideoMAE has no place for.
@@ -88,7 +97,8 @@ def save_video_checkpoint(
             f"values; received {config}"
         )
     records = {
-        "config.json": _video_record(config, labels, trunk.dtype),
+        "config.json": _video_record(config, labels, trunk.dtype)
+        | ({} if views is None else {VIEWS_KEY: asdict(views)}),
         FILE: _preparation_record(preparation, processor="VideoMAEImageProcessor"),
     }
     patch = (config.tubelet, config.patch, config.patch)

@@ -19,6 +19,7 @@ from vidskim.models.variants import VIDEOMAE_SIZES, VideoVitConfig
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.models.weights import hash_weights, read_weights
 from vidskim.video.prepare import Preparation
+from vidskim.video.views import Views
 
 LAYOUTS = (HF_VIDEOMAE, VIDEOMAE)  # told apart by one key each, in this order
 FRAMES, SIDE = 16, 224  # of a clip, where nobody says
@@ -42,6 +43,7 @@ class VideoCheckpoint:
         preparation: what to do to a frame first.
         weights_hash: sha256 (hex) of the tensors, the same whatever the layout was.
         description: such as "videomae w768 l12 h12 p16x2 gelu eps 1e-06/1e-06".
+        views: which frames its clips had in training, or None.
     """
 
     config: VideoVitConfig
@@ -50,6 +52,7 @@ class VideoCheckpoint:
     preparation: Preparation
     weights_hash: str
     description: str
+    views: Views | None = None
 
 
 def read_video_checkpoint(
@@ -96,6 +99,7 @@ def read_video_checkpoint(
         preparation=find_preparation(folder, layout.family, built.image or SIDE, settings=settings),
         weights_hash=hash_weights(tensors),
         description=describe_video(layout.family, built),
+        views=stated.views,
     )
 
 

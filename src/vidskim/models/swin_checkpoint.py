@@ -25,6 +25,7 @@ from vidskim.models.swin_variants import Size, SwinConfig
 from vidskim.models.weights import hash_weights, read_weights
 from vidskim.models.window import relative_index
 from vidskim.video.prepare import Preparation
+from vidskim.video.views import Views
 
 LAYOUTS = (TORCHVISION_SWIN, MMACTION_SWIN)  # told apart by one key each, in this order
 SIDE = 224  # of an image; any other runs too
@@ -47,6 +48,7 @@ class SwinCheckpoint:
         weights_hash: sha256 (hex) of the tensors, the same whatever the layout was.
         description: such as "swin w96 l2-2-6-2 h3-6-12-24 window 8x7x7 eps 1e-05".
         labels: names of the classes, which these files do not have.
+        views: which frames its clips had in training, which they do not tell.
     """
 
     config: SwinConfig
@@ -55,6 +57,7 @@ class SwinCheckpoint:
     weights_hash: str
     description: str
     labels: tuple[str, ...] | None = None
+    views: Views | None = None
 
 
 def is_swin(state: Mapping[str, Tensor]) -> bool:

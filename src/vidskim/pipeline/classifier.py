@@ -66,10 +66,12 @@ class VideoClassifier:
         fingerprint: Fingerprint,
         labels: Sequence[str] | None = None,
         frames: int = 16,
+        views: Views | None = None,
     ) -> None:
         self.trunk, self.method = trunk, method
         self.family, self.frames = family, frames  # kind of trunk; frames of a clip
         self.preparation, self.fingerprint = preparation, fingerprint
+        self.views = {**KINDS[family].views, **({} if views is None else {"one": views})}
         classes = trunk.config.classes or 0
         self.labels = tuple(labels) if labels is not None else tuple(map(str, range(classes)))
 
@@ -152,8 +154,8 @@ class VideoClassifier:
         Args:
             clip: frames uint8 [t, y, x, 3]; with dense views at the video's own frame rate, as in training.
             top: labels to return, 1 or more.
-            views: parts to look at: "one", "k400" (as published for Kinetics: 15 views, Video Swin 12), "ssv2" (for
-                Something-Something: 6, Video Swin 3), or `Views(...)`.
+            views: parts to look at: "one" (as trained, if the model tells), "k400" (as published for Kinetics: 15
+                views, Video Swin 12), "ssv2" (for Something-Something: 6, Video Swin 3), or `Views(...)`.
 
         Returns:
             The `top` likeliest labels; probabilities are a mean over the views.
@@ -188,7 +190,7 @@ class VideoClassifier:
         Raises:
             SettingsError: no such name.
         """
-        return find_views(views, KINDS[self.family].views)
+        return find_views(views, self.views)
 
     def read_views(self, path: str | PathLike[str], views: str | Views) -> Iterator[Tensor]:
         """The views of a file as the model sees them; any method of it sees the same.
@@ -205,8 +207,7 @@ class VideoClassifier:
             SettingsError: an unknown name of views.
         """
         views = self.find_views(views)
-        short_side = self.preparation.resize if self.preparation.scaler == "decoder" else None
-        clip, rows = read_rows(path, views, length=self.frames, short_side=short_side)
+        clip, rows = read_rows(path, views, length=self.frames, short_side=self.preparation.reading_side)
         yield from self.prepare(clip, rows, views)
 
     def prepare(self, clip: Clip, rows: Rows, views: Views) -> Iterator[Tensor]:
@@ -295,4 +296,5 @@ def read_classifier(
         ),
         labels=checkpoint.labels,
         frames=checkpoint.config.frames,
+        views=checkpoint.views,
     )

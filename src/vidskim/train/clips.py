@@ -21,6 +21,7 @@ from vidskim.video.views import Views
 
 CLIPS = 16  # a salt for its stream of random numbers, as `scenes` has them
 ATTEMPTS = 8  # videos in a row that cannot be read before the training ends
+Labelled = tuple[NDArray[np.uint8], int]  # a clip [t, y, x, 3] and its label
 _log = logging.getLogger("vidskim")
 
 
@@ -41,7 +42,8 @@ class Augmentation:
 class VideoClips:
     """A `Source` of clips of labelled videos, one of each video in each pass over them.
 
-    A video that cannot be read is named in a warning, and the next one takes its place.
+    A video that cannot be read is named in a warning. In training the next one takes its place; of videos shown in
+    order it is left out, so that none counts twice.
 
     Args:
         videos: one or more.
@@ -73,32 +75,49 @@ class VideoClips:
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """Batch `number`: "clips" uint8 [b, t, y, x, 3] and "labels" int64 [b]."""
-        first = number * self.batch
-        last = first + self.batch if self.augmentation else min(first + self.batch, len(self.videos))
-        found = [self._read(place) for place in range(first, last)]
-        return {
-            "clips": torch.from_numpy(np.stack([clip for clip, _ in found])),
-            "labels": torch.tensor([label for _, label in found]),
-        }
-
-    def _read(self, place: int) -> tuple[NDArray[np.uint8], int]:
-        """The clip at a place of the stream, or the next that can be read.
+        """Batch `number`: "clips" uint8 [b, t, y, x, 3] and "labels" int64 [b]; in order also "unreadable", how many.
 
         Raises:
-            TrainingError: there is none for a while.
+            TrainingError: no video to train on can be read for a while.
         """
-        count = len(self.videos)
+        first = number * self.batch
+        if self.augmentation:
+            found = [self._read_or_next(place) for place in range(first, first + self.batch)]
+            return self._stack(found)
+        asked = range(first, min(first + self.batch, len(self.videos)))
+        found = [read for place in asked if (read := self._read(place)) is not None]
+        return {**self._stack(found), "unreadable": torch.tensor(len(asked) - len(found))}
+
+    def _stack(self, found: Sequence[Labelled]) -> dict[str, Tensor]:
+        side = self.preparation.size
+        clips = np.empty((len(found), self.frames, side, side, 3), np.uint8)
+        for row, (clip, _) in zip(clips, found, strict=True):
+            row[:] = clip
+        labels = torch.tensor([label for _, label in found], dtype=torch.int64)
+        return {"clips": torch.from_numpy(clips), "labels": labels}
+
+    def _read_or_next(self, place: int) -> Labelled:
+        """The clip at a place of the stream, or the next that can be read."""
         for later in range(place, place + ATTEMPTS):
-            turn, at = divmod(later, count)
-            which = _order(count, self.seed, turn)[at] if self.augmentation else at
-            try:
-                return self._clip(which, later), self.videos.labels[which]
-            except VideoError as error:
-                _log.warning("%s; another video takes its place", error)
-        raise TrainingError(
-            f"{ATTEMPTS} videos in a row could not be read; the last: {self.videos.paths[which]}"
-        )
+            if (found := self._read(later)) is not None:
+                return found
+        path = self.videos.paths[self._video(place + ATTEMPTS - 1)]
+        raise TrainingError(f"{ATTEMPTS} videos in a row could not be read; the last: {path}")
+
+    def _read(self, place: int) -> Labelled | None:
+        """The clip at a place of the stream, None if its video cannot be read."""
+        which = self._video(place)
+        try:
+            return self._clip(which, place), self.videos.labels[which]
+        except VideoError as error:
+            instead = "another video takes its place" if self.augmentation else "it is left out"
+            _log.warning("%s; %s", error, instead)
+            return None
+
+    def _video(self, place: int) -> int:
+        """Number of the video at a place of the stream."""
+        turn, at = divmod(place, len(self.videos))
+        return _order(len(self.videos), self.seed, turn)[at] if self.augmentation else at
 
     def _clip(self, which: int, place: int) -> NDArray[np.uint8]:
         path = self.videos.paths[which]

@@ -1,7 +1,7 @@
 """What a training of a video classifier is told, and the recipes: how it is done unless options say otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from vidskim.errors import SettingsError, unknown_name
@@ -12,6 +12,15 @@ from vidskim.train.settings import LoopSettings
 TINY = "tiny"
 SAMPLING = ("segments", "dense")
 VARIANTS = (TINY, *VIDEOMAE_SIZES)
+OF_VIDEOS = (
+    "classes",
+    "epochs",
+    "held_out",
+    "sampling",
+    "stride",
+    "mirror",
+    "least_crop",
+)  # options without effect else
 
 # Of rendered actions. The bundled demo-action is DIR3/model of
 #   vidskim train recognition --out DIR1 --steps 800 --thinned 0.8
@@ -35,7 +44,8 @@ class Recognition:
     Args:
         model: a VideoMAE to fine-tune, pre-trained or a classifier, as `load_model`'s source; None begins from nothing.
         config: as `load_model`'s: what a bare state dict cannot tell.
-        variant: size of a model from nothing: "tiny" (as demo-action, 1.2 M parameters) or VideoMAE's S, B, L, H.
+        variant: size of a model from nothing: "tiny" (as demo-action, 1.2 M parameters; None is that) or VideoMAE's S,
+            B, L, H.
         videos: a folder of folders named after classes, or a list of "path label"; None for rendered actions.
         classes: file with the names of the classes, one a line; None takes those of folders or list.
         held_out: share of the videos of each class to validate on, or a list of such videos.
@@ -55,7 +65,7 @@ class Recognition:
 
     model: str | Path | None = None
     config: Mapping[str, object] = field(default_factory=dict)
-    variant: str = TINY
+    variant: str | None = None
     videos: Path | None = None
     classes: Path | None = None
     held_out: float | Path = 0.1
@@ -70,7 +80,7 @@ class Recognition:
     least_crop: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
+        if self.variant is not None and self.variant not in VARIANTS:
             raise unknown_name("variant", self.variant, VARIANTS)
         if self.batch < 1:
             raise SettingsError(f"batch must be 1 or more, received {self.batch}")
@@ -84,12 +94,25 @@ class Recognition:
             raise SettingsError(f"epochs must be above 0, received {self.epochs:g}")
         if self.sampling not in SAMPLING:
             raise unknown_name("sampling", self.sampling, SAMPLING)
-        if self.videos is None:
-            for name in ("classes", "epochs"):
-                if getattr(self, name) is not None:
-                    raise SettingsError(
-                        f"{name} goes with videos; rendered actions have their own, and no end"
-                    )
+        self._refuse_what_has_no_effect()
+
+    def _refuse_what_has_no_effect(self) -> None:
+        if self.model is not None and self.variant is not None:
+            raise SettingsError(
+                f"variant is the size of a model from nothing, and {self.model} has one; received {self.variant!r}"
+            )
+        if self.model is None and self.config:
+            raise SettingsError(
+                f"config tells what the files of a model do not; give a model, or leave out {sorted(self.config)}"
+            )
+        if self.videos is not None:
+            return
+        usual = {option.name: option.default for option in fields(self)}
+        if given := [name for name in OF_VIDEOS if getattr(self, name) != usual[name]]:
+            raise SettingsError(
+                f"{', '.join(given)}: only with videos; rendered actions have their own classes, splits and sampling, "
+                "and no end"
+            )
 
 
 def build_config(variant: str, *, classes: int) -> VideoVitConfig:

@@ -20,7 +20,7 @@ from vidskim.pipeline.hub import resolve
 from vidskim.synth.vocabulary import ACTIONS, Split
 from vidskim.train.actions import ActionClips
 from vidskim.train.clips import Augmentation, VideoClips, split_labelled
-from vidskim.train.curriculum import Recognition, build_config
+from vidskim.train.curriculum import TINY, Recognition, build_config
 from vidskim.train.data import Source
 from vidskim.train.initialise import initialise
 from vidskim.video.prepare import Preparation
@@ -38,6 +38,7 @@ class Lessons:
         trunk: before its first step.
         preparation: of its frames.
         classes: names.
+        views: which frames clips have.
         source: batches to learn from.
         validation: clips it does not learn from, and how many batches of them.
         test: the same, asked once at the end; rendered actions only.
@@ -48,6 +49,7 @@ class Lessons:
     trunk: VideoTransformer
     preparation: Preparation
     classes: tuple[str, ...]
+    views: Views
     source: Source
     validation: tuple[Source, int]
     test: tuple[Source, int] | None
@@ -73,6 +75,7 @@ def _rendered(what: Recognition, *, seed: int) -> Lessons:
         trunk=trunk,
         preparation=preparation,
         classes=ACTIONS,
+        views=Views("segments"),
         source=clips,
         validation=(asked, max(1, VALIDATION_CLIPS // what.batch)),
         test=(replace(asked, split=Split.TEST), max(1, TEST_CLIPS // what.batch)),
@@ -84,10 +87,11 @@ def _rendered(what: Recognition, *, seed: int) -> Lessons:
 def _filmed(what: Recognition, *, seed: int) -> Lessons:
     train, held_out = _read_lists(what)
     trunk, preparation = _begin(what, train.classes, seed=seed)
+    views = Views(what.sampling, stride=what.stride)  # type: ignore[arg-type]  # checked there
     shown: dict[str, Any] = {
         "frames": trunk.config.frames,
         "preparation": preparation,
-        "views": Views(what.sampling, stride=what.stride),  # type: ignore[arg-type]  # checked there
+        "views": views,
         "batch": what.batch,
         "seed": seed,
     }
@@ -98,6 +102,7 @@ def _filmed(what: Recognition, *, seed: int) -> Lessons:
         trunk=trunk,
         preparation=preparation,
         classes=train.classes,
+        views=views,
         source=source,
         validation=(asked, asked.batches),
         test=None,
@@ -129,7 +134,7 @@ def _begin(what: Recognition, classes: Sequence[str], *, seed: int) -> tuple[Vid
     """The model before its first step."""
     if what.model is not None:
         return _from_checkpoint(what.model, what.config, classes, seed=seed)
-    config = build_config(what.variant, classes=len(classes))
+    config = build_config(what.variant or TINY, classes=len(classes))
     side = config.image or 0
     preparation = replace(Preparation.imagenet(size=side, resize=side), interpolation="bilinear")
     return _from_nothing(config, seed=seed), preparation

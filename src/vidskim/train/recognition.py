@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidskim.disk import writing
-from vidskim.errors import SettingsError
+from vidskim.errors import SettingsError, TrainingError
 from vidskim.models.export import save_video_checkpoint
 from vidskim.models.video_vit import VideoTransformer
 from vidskim.pipeline.load import torch_dtype
@@ -24,6 +24,7 @@ from vidskim.train.thinned import Thinned
 from vidskim.video.prepare import Preparation
 
 MODEL, RESULT_FILE = "model", "result.json"
+MEANS = ("top1", "top5", "loss")
 MODEL_DTYPE = torch.float16  # of the weights that are written
 
 
@@ -109,7 +110,7 @@ def train_recognition(
         if ranks.is_first:
             exam = Exam(task.model, torch_dtype(loop.precision, ranks.device))
             report = fit(
-                task, loop, out, on_step=on_step, on_checkpoint=lambda step: exam.score(lessons.validation)
+                task, loop, out, on_step=on_step, on_checkpoint=lambda step: exam.means(lessons.validation)
             )
             _finish(exam, lessons, out)
         else:
@@ -155,19 +156,33 @@ class Exam:
             change: what is done to the clips [b, t, y, x, 3] first.
 
         Returns:
-            "top1", "top5" and "loss", means over clips.
+            "top1", "top5" and "loss", means over "clips"; how many of those there were, and how many are "unreadable".
+
+        Raises:
+            TrainingError: not one clip could be read.
         """
         source, batches = asked
-        sums, count = torch.zeros(3, dtype=torch.float64), 0
+        sums, count, unreadable = torch.zeros(3, dtype=torch.float64), 0, 0
         for number in range(batches):
             batch = source[number]
             labels = batch["labels"]
+            unreadable += int(batch.get("unreadable", 0))
+            if not len(labels):
+                continue
             logits = self._logits(change(batch["clips"]))
             right = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
             loss = F.cross_entropy(logits, labels, reduction="sum")
             sums += torch.stack([right[:, 0].sum(), right.sum(), loss]).double()
             count += len(labels)
-        return dict(zip(("top1", "top5", "loss"), (sums / count).tolist(), strict=True))
+        if not count:
+            raise TrainingError(f"none of the {unreadable} videos that were held out could be read")
+        means = dict(zip(MEANS, (sums / count).tolist(), strict=True))
+        return {**means, "clips": count, "unreadable": unreadable}
+
+    def means(self, asked: tuple[Source, int]) -> dict[str, float]:
+        """What of the score belongs into a curve."""
+        score = self.score(asked)
+        return {name: score[name] for name in MEANS}
 
     def _logits(self, clips: Tensor) -> Tensor:
         device = self.model.mean.device
@@ -219,7 +234,11 @@ def _finish(exam: Exam, lessons: Lessons, out: Path) -> None:
     trunk = VideoTransformer(model.trunk.config)
     trunk.load_state_dict(model.trunk.state_dict())
     save_video_checkpoint(
-        out / MODEL, trunk.to(MODEL_DTYPE), labels=lessons.classes, preparation=lessons.preparation
+        out / MODEL,
+        trunk.to(MODEL_DTYPE),
+        labels=lessons.classes,
+        preparation=lessons.preparation,
+        views=lessons.views,
     )
     asked = {"validation": lessons.validation} | ({} if lessons.test is None else {"test": lessons.test})
     result = {

@@ -10,6 +10,7 @@ from vidskim.errors import CheckpointError, SettingsError, unknown_name
 from vidskim.models.layouts.clip import HF_CLIP
 from vidskim.models.layouts.layout import Layout
 from vidskim.models.layouts.vit import HF_DINOV2, HF_VIT
+from vidskim.video.views import Views
 
 MODEL_TYPES: dict[str, Layout] = {
     "clip": HF_CLIP,
@@ -19,6 +20,7 @@ MODEL_TYPES: dict[str, Layout] = {
     "dinov2_with_registers": HF_DINOV2,
 }
 VIDEO_TYPE = "videomae"
+VIEWS_KEY = "vidskim_views"  # of config.json, beside Hugging Face's
 OPEN_CLIP_FILE = "open_clip_config.json"
 ACTIVATIONS = ("gelu", "quick_gelu")
 
@@ -56,6 +58,7 @@ class Stated:
     vision: Mapping[str, Any] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None  # of a classifier, by class number
+    views: Views | None = None  # of a classifier that we trained
 
 
 def read_stated(folder: Path) -> Stated:
@@ -109,7 +112,8 @@ def _read_hugging_face(path: Path) -> Stated:
     if kind is None and "pretrained_cfg" in record:  # a timm folder: its tensors say the rest
         return Stated()
     if kind == VIDEO_TYPE:
-        return Stated(kind, _take(record, _VIDEO, path), labels=_labels(record.get("id2label"), path))
+        labels, views = _labels(record.get("id2label"), path), _views(record.get(VIEWS_KEY), path)
+        return Stated(kind, _take(record, _VIDEO, path), labels=labels, views=views)
     if kind not in MODEL_TYPES:
         supported = ", ".join(sorted({*MODEL_TYPES, VIDEO_TYPE}))
         raise CheckpointError(f"{path}: model_type {kind!r} is not supported; supported: {supported}")
@@ -152,6 +156,17 @@ def _labels(names: object, path: Path) -> tuple[str, ...] | None:
             f"{path}: id2label must name the classes 0, 1, 2 ..., received {str(names)[:80]}"
         )
     return tuple(str(by_number[number]) for number in wanted)
+
+
+def _views(stated: object, path: Path) -> Views | None:
+    if stated is None:
+        return None
+    try:
+        return Views(**stated)  # type: ignore[arg-type]  # checked there
+    except (TypeError, SettingsError) as error:
+        raise CheckpointError(
+            f"{path}: {VIEWS_KEY} must be fields of Views, received {stated!r} ({error})"
+        ) from error
 
 
 def _take(record: Mapping[str, Any], names: Mapping[str, str], path: Path) -> dict[str, Any]:
