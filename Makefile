@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test check clean
+.PHONY: demo test test-browser check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vidskim demo
@@ -28,6 +28,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(PIP) check
 	@$(BIN)/python -c "import importlib.util as u, sys; sys.exit('torchvision is installed: it replaces torch' if u.find_spec('torchvision') else 0)"
+
+# the page of vidskim serve in a real Chromium; apart from `test`, which needs no browser
+test-browser: $(VENV)/.installed-browser
+	command -v chromium || (apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium)
+	$(BIN)/python -m pytest tests/browser
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -47,3 +52,7 @@ $(VENV)/.installed: pyproject.toml Makefile | $(VENV)/.torch
 $(VENV)/.installed-dev: pyproject.toml Makefile | $(VENV)/.torch
 	$(PIP) install '$(TORCH)' -e '.[dev,plot,serve]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	$(PIP) install '$(TORCH)' -e '.[dev,plot,serve,browser]'
+	@touch $@

@@ -85,6 +85,9 @@ def test_a_form_signs_in_too(public: TestClient) -> None:
     page = public.get("/", headers={"accept": "text/html"})
     assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
     assert '<form method="post" action="/v1/session">' in page.text
+    again = public.post("/v1/session", data={"token": "x" * 32})
+    assert again.status_code == 401
+    assert "this is not the server&#x27;s token" in again.text
     answer = public.post("/v1/session", data={"token": TOKEN})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert public.get("/v1/videos").status_code == 200
@@ -140,7 +143,7 @@ def test_every_answer_carries_safe_headers(client: TestClient, library: Library)
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "same-origin"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
 
 
 def test_a_body_that_is_too_large(library: Library) -> None:

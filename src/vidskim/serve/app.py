@@ -13,7 +13,17 @@ from vidskim.serve.engine import Engine
 from vidskim.serve.guard import Guard
 from vidskim.serve.metrics import Measured
 from vidskim.serve.refusal import install_handlers
-from vidskim.serve.routes import embeddings, jobs, moments, reference, search, status, videos
+from vidskim.serve.routes import (
+    clips,
+    embeddings,
+    jobs,
+    moments,
+    page,
+    reference,
+    search,
+    status,
+    videos,
+)
 from vidskim.serve.runner import COMMAND
 from vidskim.serve.services import make_services
 
@@ -22,9 +32,11 @@ ROUTERS = (
     embeddings.router,
     moments.router,
     videos.router,
+    clips.router,
     jobs.router,
     status.router,
     reference.router,
+    page.router,
 )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from vidskim.errors import VideoError
 from vidskim.serve.caps import IMAGE_PIXELS
+from vidskim.video.cut import cut_video
 from vidskim.video.guard import Limits
 from vidskim.video.read import frame_times, probe, read_video
 
@@ -41,6 +42,8 @@ def run_task(task: str, arguments: dict[str, Any], data: bytes) -> tuple[dict[st
             return {}, _thumbnail(**arguments)
         if task == "inspect":
             return _inspect(**arguments), b""
+        if task == "cut":
+            return {"suffix": cut_video(**arguments)}, b""
         return _picture(data)
     except VideoError as error:
         code = "too_large" if error.kind == "too_large" else "unreadable_video"

@@ -47,6 +47,15 @@ class Decoders:
         """
         return self._ask("inspect", {"path": path, "pixels": pixels, "duration_s": duration_s})[0]
 
+    def cut(self, path: str, *, out: str, start_s: float, end_s: float, most_bytes: int) -> str:
+        """Copy a part of a video into a new file; returns the suffix of its container.
+
+        Raises:
+            RefusedError: the file cannot be read, or holds nothing there.
+        """
+        settings = {"start_s": start_s, "end_s": end_s, "most_bytes": most_bytes}
+        return str(self._ask("cut", {"path": path, "out": out, **settings})[0]["suffix"])
+
     def picture(self, data: bytes) -> NDArray[np.uint8]:
         """A picture file as uint8 [y, x, 3].
 

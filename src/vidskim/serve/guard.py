@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidskim.serve.access import COOKIE, Access
 from vidskim.serve.caps import Caps
-from vidskim.serve.plain_page import LOGIN, STYLE_SOURCE
+from vidskim.serve.plain_page import STYLE_SOURCE, login_page
 from vidskim.serve.refusal import RefusedError
 
 SESSION = "/v1/session"
@@ -25,7 +25,7 @@ SAFE_HEADERS: Mapping[str, str] = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a form of ours would say "Origin: null"
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -157,5 +157,5 @@ def _refusal(problem: RefusedError, scope: Scope) -> Any:
     """The envelope; a person who is not signed in gets the page to do so."""
     accepts = Headers(scope=scope).get("accept", "")
     if problem.code == "unauthorized" and scope["method"] == "GET" and "text/html" in accepts:
-        return HTMLResponse(LOGIN, 401, {"WWW-Authenticate": "Bearer"})
+        return HTMLResponse(login_page(), 401, {"WWW-Authenticate": "Bearer"})
     return problem.response({"Connection": "close"} if problem.status in (408, 413) else None)

@@ -31,9 +31,16 @@ def plain_page(title: str, body: str) -> str:
     )
 
 
-LOGIN = plain_page(
-    "vidskim",
-    '<form method="post" action="/v1/session"><p><label for="token">Token of this server</label></p>'
-    '<p><input id="token" name="token" type="password" autocomplete="current-password" size="44" required autofocus> '
-    "<button>Sign in</button></p></form>",
-)
+def login_page(problem: str = "") -> str:
+    """Where a browser signs in.
+
+    Args:
+        problem: text, why the last try did not work.
+    """
+    told = f'<p role="alert">{escape(problem)}</p>' if problem else ""
+    return plain_page(
+        "vidskim",
+        f'{told}<form method="post" action="/v1/session"><p><label for="token">Token of this server</label></p>'
+        '<p><input id="token" name="token" type="password" autocomplete="current-password" size="44" required '
+        "autofocus> <button>Sign in</button></p></form>",
+    )

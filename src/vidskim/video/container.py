@@ -1,6 +1,6 @@
 """Files as containers: open them safely, read the header, go through the packets, decode one packet.
 
-Only this file and `write.py` know PyAV.
+Only this file, `write.py` and `cut.py` know PyAV.
 """
 
 import os

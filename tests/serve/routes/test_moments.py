@@ -27,6 +27,18 @@ def test_the_curve_and_its_moments(client: TestClient, library: Library) -> None
     assert client.post("/v1/ground", json={**asked, "factor": 0}).json()["moments"][0]["start"] == 0
 
 
+def test_the_curve_of_a_frame(client: TestClient, library: Library) -> None:
+    red, blue = library.videos["red"].id, library.videos["blue"].id
+    frame = {"like_video": red, "like_time": 1.0, "window": 0}
+    scores = client.get(f"/v1/videos/{red}/signal", params=frame).json()["scores"]
+    vectors = library.store.frames(red).vectors
+    assert scores == pytest.approx((vectors @ vectors[2]).tolist(), abs=1e-6)
+    assert max(client.get(f"/v1/videos/{blue}/signal", params=frame).json()["scores"]) < 0.5
+    both = {"query": "red", "like_video": red}
+    assert client.get(f"/v1/videos/{red}/signal", params=both).status_code == 422
+    assert client.get(f"/v1/videos/{red}/signal", params={"like_video": "nobody"}).status_code == 404
+
+
 def test_what_cannot_be_asked(client: TestClient, library: Library) -> None:
     red = library.videos["red"].id
     for path, params in (

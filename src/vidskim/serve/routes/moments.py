@@ -7,7 +7,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query
 
 from vidskim.serve.caps import QUERY_CHARS
-from vidskim.serve.refusal import responses
+from vidskim.serve.refusal import RefusedError, responses
 from vidskim.serve.schemas import (
     ClassifyAnswer,
     ClassifyRequest,
@@ -18,10 +18,13 @@ from vidskim.serve.schemas import (
     SignalAnswer,
 )
 from vidskim.serve.services import Parts, Services
+from vidskim.store.records import Vectors
 from vidskim.tasks.ground import Grounding
 
 router = APIRouter(tags=["videos"])
 Sentence = Annotated[str, Query(min_length=1, max_length=QUERY_CHARS)]
+FrameOf = Annotated[str, Query(min_length=1, max_length=64, description="Id of the video of the frame.")]
+FrameTime = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False, description="Seconds.")]
 WindowQuery = Annotated[
     float, Query(ge=0, le=3600, allow_inf_nan=False, description="Moving average in seconds; 0 for none.")
 ]
@@ -31,17 +34,33 @@ WindowQuery = Annotated[
 async def ground(asked: GroundRequest, parts: Parts) -> GroundAnswer:
     """The moments of one video that fit a sentence: where its curve is above its mean."""
     begun = time.perf_counter()
-    found = await _ground(parts, asked.video_id, asked.query, window=asked.window, factor=asked.factor)
+    await anyio.to_thread.run_sync(parts.engine.catalog.find, asked.video_id)
+    vector = await parts.texts.ask(asked.query)
+    found = await _ground(parts, asked.video_id, vector, window=asked.window, factor=asked.factor)
     return GroundAnswer(
         video_id=asked.video_id, moments=_moments(found), threshold=found.threshold, took_ms=_since(begun)
     )
 
 
 @router.get("/v1/videos/{video_id}/signal", responses=responses(404, 409, 503))
-async def signal(video_id: str, query: Sentence, parts: Parts, window: WindowQuery = 5.0) -> SignalAnswer:
-    """How well each frame of a video fits a sentence, and the moments cut from that."""
+async def signal(
+    video_id: str,
+    parts: Parts,
+    query: Sentence | None = None,
+    like_video: FrameOf | None = None,
+    like_time: FrameTime = 0.0,
+    window: WindowQuery = 5.0,
+) -> SignalAnswer:
+    """How well each frame of a video fits a sentence, or a frame of a stored video; the moments cut from that."""
     begun = time.perf_counter()
-    found = await _ground(parts, video_id, query, window=window, factor=1.0)
+    if (query is None) == (like_video is None):
+        raise RefusedError("invalid_request", "give one of query and like_video")
+    await anyio.to_thread.run_sync(parts.engine.catalog.find, video_id)
+    if like_video is not None:
+        vector = await parts.on_model(parts.engine.frame_vector, like_video, like_time)
+    else:
+        vector = await parts.texts.ask(query or "")
+    found = await _ground(parts, video_id, vector, window=window, factor=1.0)
     return SignalAnswer(
         video_id=video_id,
         moments=_moments(found),
@@ -69,10 +88,9 @@ async def classify(asked: ClassifyRequest, parts: Parts) -> ClassifyAnswer:
     )
 
 
-async def _ground(parts: Services, video_id: str, query: str, *, window: float, factor: float) -> Grounding:
-    await anyio.to_thread.run_sync(parts.engine.catalog.find, video_id)
-    vector = await parts.texts.ask(query)
-
+async def _ground(
+    parts: Services, video_id: str, vector: Vectors, *, window: float, factor: float
+) -> Grounding:
     def work() -> Grounding:
         return parts.engine.ground(video_id, vector, window_s=window or None, factor=factor)
 

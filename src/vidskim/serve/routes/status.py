@@ -5,11 +5,12 @@ from urllib.parse import parse_qs
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from vidskim.serve.access import COOKIE
 from vidskim.serve.library_schemas import Health, Readiness
 from vidskim.serve.metrics import CONTENT_TYPE
+from vidskim.serve.plain_page import login_page
 from vidskim.serve.refusal import RefusedError, responses
 from vidskim.serve.schemas import IndexView
 from vidskim.serve.services import Parts
@@ -67,7 +68,10 @@ async def sign_in(request: Request, parts: Parts) -> Response:
     """The token for a cookie that scripts cannot read; a browser then gets pictures and videos with it."""
     is_form = request.headers.get("content-type", "").startswith(_FORM)
     if not parts.access.allows_token(_token(await request.body(), is_form=is_form)):
-        raise RefusedError("unauthorized", "this is not the server's token")
+        problem = "this is not the server's token"
+        if is_form:
+            return HTMLResponse(login_page(f"Not signed in: {problem}."), 401, {"WWW-Authenticate": "Bearer"})
+        raise RefusedError("unauthorized", problem)
     answer: Response = RedirectResponse("/", 303) if is_form else Response(status_code=204)
     answer.set_cookie(
         COOKIE, parts.access.session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
