@@ -168,7 +168,7 @@ def test_merging_compares_all_tokens_of_a_clip() -> None:
     [
         (
             Tome(r=9),
-            "r=9 drops too much: after block 1 a group has 16 tokens, of which at most 8 can go, received 9",
+            "r=9 drops too much: after block 1 a group has 16 tokens, of which at most 8 can go, received 9; this",
         ),
         (Uniform(r=16), "of which at most 15 can go, received 16"),
     ],
@@ -192,3 +192,14 @@ def test_too_much_is_named(method: Any, message: str) -> None:
 def test_bad_settings_are_named(build: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         build()
+
+
+@pytest.mark.parametrize("rule", [Uniform, Tome])
+@pytest.mark.parametrize("groups", ["halved", "slices"])
+def test_the_largest_count_it_suggests_fits_and_one_more_does_not(rule: Any, groups: str) -> None:
+    with pytest.raises(SettingsError, match=r"allow r=\d+ or less") as refused:
+        rule(r=60, groups=groups).stages(CONFIG, SIZE)
+    largest = int(str(refused.value).rsplit("r=", 1)[1].split()[0])
+    assert len(rule(r=largest, groups=groups).stages(CONFIG, SIZE)) == 3
+    with pytest.raises(SettingsError, match="drops too much"):
+        rule(r=largest + 1, groups=groups).stages(CONFIG, SIZE)

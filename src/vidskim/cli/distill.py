@@ -121,7 +121,7 @@ def _outcome(out: Path, report: "FitReport") -> Outcome:
         picture = str(plot_validation(out))
     except VidskimError as error:
         picture = f"none ({error})"
-    lines = (*validation_lines(document), f"validation: {picture}")
+    lines = (*validation_lines(document), f"validation curve: {picture}")
     return training_outcome({out: report}, out / TOKENIZER_FILE, lines=lines, validation=document)
 
 

@@ -66,8 +66,9 @@ def describe_choice(chosen: Measurement, measurements: Sequence[Measurement], *,
     within = [one for one in measurements if one.candidate.role != "control" and one.share <= budget]
     quick = max((one for one in within if one.time_share < QUICK), key=lambda one: one.cosine, default=None)
     if chosen.share < 1 and chosen.time_share >= NO_GAIN and quick is not None:
+        gain = "hardly saves" if chosen.time_share <= 1 else "costs"
         text += (
-            f" It hardly saves time on this machine; of what does, {quick.candidate} keeps {quick.cosine:.3f} at "
+            f" It {gain} time on this machine; of what saves some, {quick.candidate} keeps {quick.cosine:.3f} at "
             f"{quick.time_share:.0%} of the time."
         )
     free = [one for one in within if one.candidate.role == "free"]

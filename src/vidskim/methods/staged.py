@@ -101,11 +101,26 @@ class Staged(ABC):
             if r > self.most(tokens // groups):
                 raise SettingsError(
                     f"r={self.r} drops too much: after block {layer + 1} a group has {tokens // groups} tokens, of "
-                    f"which at most {self.most(tokens // groups)} can go, received {r}"
+                    f"which at most {self.most(tokens // groups)} can go, received {r}; this model's clips allow "
+                    f"r={self._largest(grid)} or less"
                 )
             stages.append(Stage(number, layer, groups, r))
             tokens -= groups * r
         return stages
+
+    def _largest(self, grid: tuple[int, int, int]) -> int:
+        """The largest r that can go in every group of all stages."""
+
+        def fits(r: int) -> bool:
+            tokens = prod(grid)
+            for number in range(STAGES):
+                groups = grid[0] >> number if self.groups == "halved" else grid[0]
+                if r > self.most(tokens // groups):
+                    return False
+                tokens -= groups * r
+            return True
+
+        return max(r for r in range(prod(grid[1:])) if fits(r))
 
     def run(self, trunk: VideoTransformer, pixels: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
         """As `ClipMethod.run`."""
