@@ -4,6 +4,8 @@ import csv
 import io
 from dataclasses import replace
 
+import pytest
+
 from vidskim.evaluate.calibrate import Measurement, Report
 from vidskim.evaluate.verdict import (
     describe_cheapest,
