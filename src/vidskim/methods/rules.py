@@ -4,6 +4,7 @@ Every rule drops the same number of each group, so whatever rule a method has, t
 are their names and settings as parts of methods, the same for every trunk.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -78,12 +79,12 @@ class Accumulation:
         return propagation_macs(size, groups=groups, r=r, channels=channels, from_kept=self.anchor == "kept")
 
 
-class _Scored:
+class _Scored(ABC):
     """Tokens of the highest score go, the others keep their order; costs no products."""
 
+    @abstractmethod
     def score(self, x: Tensor, *, groups: int, r: int, number: int) -> Tensor:
         """What tokens are dropped by [b, n]."""
-        raise NotImplementedError
 
     def keep(
         self, x: Tensor, keys: Tensor, *, groups: int, r: int, number: int
