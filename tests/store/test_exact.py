@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.store.conftest import D, unit
 
-from vidskim.store.exact import multiply, search_exact
+from vidskim.store.exact import multiply, multiply_each, search_exact, search_exact_each
 from vidskim.store.matrix import Matrix
 
 
@@ -22,6 +22,25 @@ def test_some_rows_score_as_they_do_among_all(share: float) -> None:
     rows = np.flatnonzero(np.random.default_rng(0).random(3000) < share)
     expected = vectors[rows].astype(np.float64) @ query
     assert np.allclose(multiply(vectors, query, rows), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 1.0])
+def test_several_queries_score_as_one_by_one(share: float) -> None:
+    vectors, queries = unit(3000, seed=0), unit(5, seed=1)
+    rows = np.flatnonzero(np.random.default_rng(0).random(3000) < share) if share < 1 else None
+    expected = [multiply(vectors, query, rows) for query in queries]
+    assert np.allclose(multiply_each(vectors, queries, rows), expected, atol=1e-6)
+
+
+def test_several_queries_find_what_each_finds_alone() -> None:
+    matrices, entries = [filled({"a": 50}, seed=0), filled({"b": 50}, seed=1)], {"a": "a", "b": "b"}
+    queries = unit(4, seed=5)
+    for between in (None, (10.0, 30.0)):
+        together = search_exact_each(matrices, queries, limit=6, entries=entries, between=between)
+        for query, hits in zip(queries, together, strict=True):
+            alone = search_exact(matrices, query, limit=6, entries=entries, between=between)
+            assert (hits.videos, hits.positions.tolist()) == (alone.videos, alone.positions.tolist())
+            assert (hits.scores == alone.scores).all()
 
 
 def test_equal_scores_come_in_order_of_video_and_position() -> None:

@@ -1,6 +1,5 @@
 """Search on vectors made by hand."""
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +9,8 @@ import torch
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.reader import Reader
 from vidskim.tasks.ground import ground
-from vidskim.tasks.search import SearchResult, find_stored, ground_stored, search
+from vidskim.tasks.search import SearchResult, search, search_each
+from vidskim.tasks.stored import find_stored, ground_stored
 
 
 class Shelf(Protocol):
@@ -120,13 +120,13 @@ def test_one_long_video_does_not_use_up_the_nearest_frames(
     for number in range(5):
         shelf.add(f"/good{number}.mp4", [0.1] * 6 + [0.85] * 6 + [0.1] * 6)
     asked: list[int] = []
-    real = Reader.nearest
+    real = Reader.nearest_each
 
-    def nearest(self: Reader, query: Any, *, limit: int, **named: Any) -> Any:
+    def nearest_each(self: Reader, queries: Any, *, limit: int, **named: Any) -> Any:
         asked.append(limit)
-        return real(self, query, limit=limit, **named)
+        return real(self, queries, limit=limit, **named)
 
-    monkeypatch.setattr(Reader, "nearest", nearest)
+    monkeypatch.setattr(Reader, "nearest_each", nearest_each)
     result = search(shelf.store, shelf.query, limit=10)
     assert result.found[0].name == "long.mp4"
     assert {each.name for each in result.found[1:]} == {f"good{number}.mp4" for number in range(5)}
@@ -229,22 +229,16 @@ def test_a_query_that_does_not_fit_is_refused(stocked: Shelf) -> None:
         search(stocked.store, np.ones(3, np.float32))
 
 
-def test_grounding_a_stored_video_by_id_and_by_path(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = {"window_s": 1.5, "factor": 0.9}
-    curve = stocked.store.scores(find_stored(stocked.store, "/a/dog.mp4").id, stocked.query)
-    expected = ground(curve.scores, curve.start_s, **settings)
-    monkeypatch.chdir("/")
-    for name in ("/a/dog.mp4", Path("a/dog.mp4"), find_stored(stocked.store, "/a/dog.mp4").id):
-        grounding = ground_stored(stocked.store, name, stocked.query, **settings)
-        assert grounding.moments == expected.moments
-        np.testing.assert_array_equal(grounding.signal, expected.signal)
-    faithful = ground_stored(stocked.store, "/a/dog.mp4", stocked.query, window_frames=3, faithful=True)
-    assert len(faithful.moments) == 5
-
-
-@pytest.mark.parametrize("name", ["/a", "/a/none.mp4", "0123456789ab"])
-def test_a_video_that_is_not_stored_is_named(stocked: Shelf, name: str) -> None:
-    with pytest.raises(
-        StoreError, match=f"holds no video with the path or id '{name}'; `vidskim store list`"
+def test_several_queries_at_once_are_answered_as_one_by_one(stocked: Shelf) -> None:
+    queries = [stocked.query, np.eye(4, dtype=np.float32)[1], np.full(4, 0.5, np.float32)]
+    for settings in (
+        {},
+        {"folder": "/a"},
+        {"between": (2.0, 4.0)},
+        {"limit": 2, "per_video": 1},
+        {"limit": 1},
+        {"min_score": 0.55},
     ):
-        ground_stored(stocked.store, name, stocked.query)
+        together = search_each(stocked.store, queries, **settings)
+        assert together == [search(stocked.store, query, **settings) for query in queries]
+    assert search_each(stocked.store, queries, ids=[])[0].best_score is None

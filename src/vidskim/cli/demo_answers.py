@@ -10,7 +10,8 @@ from vidskim.evaluate.metrics import interval_iou
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.store.dataset import Store
 from vidskim.synth.annotate import Annotation
-from vidskim.tasks.search import Found, ground_stored, search
+from vidskim.tasks.search import Found, search
+from vidskim.tasks.stored import ground_stored
 from vidskim.video.read import read_video
 
 QUERIES = 4  # of each kind

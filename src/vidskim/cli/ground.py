@@ -143,7 +143,7 @@ class _Source:
         """
         from vidskim.pipeline.origin import load_encoder_of, load_text_of, usual_fps
         from vidskim.store.dataset import Store
-        from vidskim.tasks.search import ground_stored
+        from vidskim.tasks.stored import ground_stored
 
         store, device = Store.open(uri), self.choice.device
         stored = self._stored(store)
@@ -160,7 +160,7 @@ class _Source:
     def _stored(self, store: "Store") -> "StoredVideo | None":
         """The video in the store; None if it is not there, or has changed since."""
         from vidskim.store.identity import identify
-        from vidskim.tasks.search import find_stored
+        from vidskim.tasks.stored import find_stored
 
         path = Path(self.video)
         if not path.is_file():

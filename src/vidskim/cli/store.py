@@ -199,6 +199,6 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
 
 def _named(store: "Store", name: str) -> "list[StoredVideo]":
     """The videos behind an id, a path or a folder."""
-    from vidskim.tasks.search import find_stored
+    from vidskim.tasks.stored import find_stored
 
     return store.videos(folder=name) or [find_stored(store, name)]

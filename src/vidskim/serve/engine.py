@@ -6,7 +6,6 @@ Everything here blocks; the app calls it on threads. Parts are passed in, so tha
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,13 +16,15 @@ from torch import Tensor
 from vidskim.errors import CheckpointError, StoreError
 from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.pipeline.encoder import VideoEncoder
-from vidskim.serve.catalog import Catalog, Entry, Selection
+from vidskim.serve.catalog import Catalog
+from vidskim.serve.question import Findings, Question, Terms
 from vidskim.serve.refusal import RefusedError
 from vidskim.serve.roots import Roots
 from vidskim.store.reader import Reader
 from vidskim.store.records import Vectors
 from vidskim.tasks.ground import WINDOW_S, Grounding
-from vidskim.tasks.search import Found, SearchResult, ground_stored, search
+from vidskim.tasks.search import Found, SearchResult, search, search_each
+from vidskim.tasks.stored import ground_stored
 from vidskim.tasks.threshold import SENTENCES, Threshold, calibrate_frames, calibrate_sentences
 from vidskim.video.clip import Clip, Health
 
@@ -37,46 +38,6 @@ class Texts(Protocol):
     @property
     def min_score(self) -> float | None: ...
     def encode_text(self, texts: Sequence[str]) -> Tensor: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A search, ready to be answered.
-
-    Args:
-        query: float32 [d], unit length.
-        limit: results at most.
-        selection: of videos.
-        between: half-open range of seconds in each video.
-        grouped: results are videos, each with its moments; otherwise moments.
-        lone: at most one moment of a video.
-        min_score: least score of a match, None for any.
-    """
-
-    query: Vectors
-    limit: int
-    selection: Selection
-    between: tuple[float, float] | None
-    grouped: bool
-    lone: bool
-    min_score: float | None
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The answer.
-
-    Args:
-        result: of the search.
-        groups: for grouped ones the moments of each video, best first.
-        entries: of the videos in the result, as far as they are still there.
-        index: what was searched; see `Engine.describe`.
-    """
-
-    result: SearchResult
-    groups: dict[str, list[Found]]
-    entries: dict[str, Entry]
-    index: dict[str, Any]
 
 
 class Engine:
@@ -213,37 +174,61 @@ class Engine:
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
     def search_each(self, questions: Sequence[Question]) -> list[Findings | Exception]:
-        """Answers in order; what goes wrong with one question is its answer."""
-        return [self._answer(question) for question in questions]
+        """Answers in order; those on the same terms go through the store together.
 
-    def _answer(self, question: Question) -> Findings | Exception:
-        try:
-            return self._search(question)
-        except Exception as error:
-            return error
+        What goes wrong with a question, or with those that it is answered with, is its answer.
+        """
+        alike: dict[Terms, list[int]] = {}
+        for number, question in enumerate(questions):
+            alike.setdefault(question.terms, []).append(number)
+        answers: dict[int, Findings | Exception] = {}
+        for terms, numbers in alike.items():
+            try:
+                found: Sequence[Findings | Exception] = self._search(
+                    terms, [questions[number].query for number in numbers]
+                )
+            except Exception as error:
+                found = [error] * len(numbers)
+            answers |= dict(zip(numbers, found, strict=True))
+        return [answers[number] for number in range(len(questions))]
 
-    def _search(self, question: Question) -> Findings:
+    def _search(self, terms: Terms, queries: Sequence[Vectors]) -> list[Findings]:
         ids = None
-        if not question.selection.is_everything:
-            ids = [entry.video.id for entry in self.catalog.select(question.selection)]
-        settings: dict[str, Any] = {"between": question.between, "min_score": question.min_score}
-        per_video = 1 if question.lone or question.grouped else None
-        result = search(
-            self.store, question.query, limit=question.limit, per_video=per_video, ids=ids, **settings
+        if not terms.selection.is_everything:
+            ids = [entry.video.id for entry in self.catalog.select(terms.selection)]
+        results = search_each(
+            self.store,
+            queries,
+            limit=terms.limit,
+            per_video=1 if terms.lone or terms.grouped else None,
+            ids=ids,
+            between=terms.between,
+            min_score=terms.min_score,
         )
-        groups: dict[str, list[Found]] = (
-            {found.video: [] for found in result.found} if question.grouped else {}
-        )
+        known, index = self.catalog.entries(), self.describe()
+        findings = []
+        for query, result in zip(queries, results, strict=True):
+            entries = {found.video: known[found.video] for found in result.found if found.video in known}
+            groups = self._groups(terms, query, result) if terms.grouped else {}
+            findings.append(Findings(result, groups, entries, index))
+        return findings
+
+    def _groups(self, terms: Terms, query: Vectors, result: SearchResult) -> dict[str, list[Found]]:
+        """The moments of each video in a result, best first."""
+        groups: dict[str, list[Found]] = {found.video: [] for found in result.found}
         if groups:
-            most = MOMENTS_PER_VIDEO
             every = search(
-                self.store, question.query, limit=most * len(groups), per_video=most, ids=groups, **settings
+                self.store,
+                query,
+                limit=MOMENTS_PER_VIDEO * len(groups),
+                per_video=MOMENTS_PER_VIDEO,
+                ids=groups,
+                between=terms.between,
+                min_score=terms.min_score,
             )
             for found in every.found:
                 groups[found.video].append(found)
-        known = self.catalog.entries()
-        entries = {found.video: known[found.video] for found in result.found if found.video in known}
-        return Findings(result, groups, entries, self.describe())
+        return groups
 
     def ground(
         self, video_id: str, query: Vectors, *, window_s: float | None = WINDOW_S, factor: float = 1.0

@@ -15,9 +15,10 @@ from vidskim.serve.access import Access
 from vidskim.serve.batching import Batcher
 from vidskim.serve.caps import Caps
 from vidskim.serve.decoding import Decoders
-from vidskim.serve.engine import Engine, Findings, Question
+from vidskim.serve.engine import Engine
 from vidskim.serve.jobs import Job, JobBook
 from vidskim.serve.metrics import Metrics
+from vidskim.serve.question import Findings, Question
 from vidskim.serve.runner import JobRunner
 from vidskim.serve.uploads import Uploads
 from vidskim.store.records import Vectors

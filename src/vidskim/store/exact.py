@@ -1,6 +1,6 @@
 """Exact search: one product with every vector that may answer, best first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,40 +47,57 @@ def search_exact(
     entries: Mapping[str, str],
     between: tuple[float, float] | None,
 ) -> Hits:
-    """The nearest frames.
+    """The frames nearest to one query, float32 [d]; the rest as in `search_exact_each`."""
+    return search_exact_each(matrices, query[None], limit=limit, entries=entries, between=between)[0]
+
+
+def search_exact_each(
+    matrices: Iterable[Matrix],
+    queries: Vectors,
+    *,
+    limit: int,
+    entries: Mapping[str, str],
+    between: tuple[float, float] | None,
+) -> list[Hits]:
+    """The frames nearest to each of some queries. The vectors are gone through once for all of them.
 
     Args:
         matrices: together they hold each entry once.
-        query: float32 [d], unit length.
-        limit: how many at most.
+        queries: float32 [q, d], unit length.
+        limit: how many at most, for each.
         entries: those that may answer, entry -> video id.
         between: only frames that overlap this half-open range of seconds in their video.
     """
-    found = [
-        _nearest(matrix, query, limit=limit, entries=entries, between=between)
-        for matrix in matrices
-        if len(matrix)
-    ]
-    fields = ("videos", "positions", "start_s", "end_s", "scores")
-    columns = {name: [getattr(each, name) for each in found] for name in fields}
+    found: list[list[Candidates]] = [[] for _ in queries]
+    for matrix in matrices:
+        if not len(matrix):
+            continue
+        rows = _rows(matrix, entries, between)
+        scores = multiply_each(matrix.vectors, queries, rows)
+        for each, query, column in zip(found, queries, scores, strict=True):
+            each.append(_nearest(matrix, query, column, rows=rows, limit=limit, entries=entries))
+    return [_joined(each, limit) for each in found]
+
+
+def _joined(found: Sequence[Candidates], limit: int) -> Hits:
     if not found:
         nothing = np.empty(0, np.float64)
         return Hits((), nothing.astype(np.int64), nothing, nothing, nothing.astype(np.float32), "exact")
-    return Candidates(**{name: np.concatenate(parts) for name, parts in columns.items()}).best(
-        limit, how="exact"
-    )
+    fields = ("videos", "positions", "start_s", "end_s", "scores")
+    columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in fields}
+    return Candidates(**columns).best(limit, how="exact")
 
 
 def _nearest(
     matrix: Matrix,
     query: Vectors,
+    scores: Vectors,
     *,
+    rows: NDArray[np.int64] | None,
     limit: int,
     entries: Mapping[str, str],
-    between: tuple[float, float] | None,
 ) -> Candidates:
-    rows = _rows(matrix, entries, between)
-    scores = multiply(matrix.vectors, query, rows)
+    """The best of a matrix for one query, from the scores of the rows that may answer."""
     kept = np.arange(len(scores))
     if len(scores) > limit:
         last = torch.topk(torch.from_numpy(scores), limit, sorted=False).values.min().item()
@@ -112,17 +129,29 @@ def _rows(
 
 
 def multiply(vectors: Vectors, query: Vectors, rows: NDArray[np.int64] | None = None) -> Vectors:
-    """Cosines of all vectors or some rows with a query, float32 [n], on torch's threads."""
-    matrix, column = torch.from_numpy(vectors), torch.from_numpy(query)
-    if rows is None:
-        return torch.mv(matrix, column).numpy()
-    if len(rows) > _GATHERED * len(vectors):
-        return torch.mv(matrix, column).numpy()[rows]
-    scores = np.empty(len(rows), np.float32)
+    """Cosines of all vectors or some rows with one query, float32 [n], on torch's threads."""
+    scores: Vectors = multiply_each(vectors, query[None], rows)[0]
+    return scores
+
+
+def multiply_each(vectors: Vectors, queries: Vectors, rows: NDArray[np.int64] | None = None) -> Vectors:
+    """Cosines of all vectors or some rows with each query, float32 [q, n], on torch's threads."""
+    matrix, columns = torch.from_numpy(vectors), torch.from_numpy(np.ascontiguousarray(queries.T))
+    if rows is None or len(rows) > _GATHERED * len(vectors):
+        scores = _product(matrix, columns)
+        return scores if rows is None else scores[:, rows]
+    scores = np.empty((len(queries), len(rows)), np.float32)
     for start in range(0, len(rows), _BLOCK):
         block = torch.from_numpy(rows[start : start + _BLOCK])
-        scores[start : start + _BLOCK] = torch.mv(matrix[block], column).numpy()
+        scores[:, start : start + _BLOCK] = _product(matrix[block], columns)
     return scores
+
+
+def _product(matrix: torch.Tensor, columns: torch.Tensor) -> Vectors:
+    """[n, d] and [d, q] to [q, n], each row in one piece of memory."""
+    if columns.shape[1] == 1:  # one column has a faster way
+        return torch.mv(matrix, columns[:, 0]).numpy()[None]
+    return torch.mm(columns.T, matrix.T).numpy()
 
 
 def _same_for_equal(vectors: Vectors, query: Vectors, rows: NDArray[np.int64]) -> Vectors:

@@ -2,17 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from torch import Tensor
 
 from vidskim.errors import FingerprintError, StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.admission import check_query
 from vidskim.store.cache import Cache
-from vidskim.store.exact import multiply, search_exact
+from vidskim.store.exact import multiply, search_exact_each
 from vidskim.store.identity import Identity, is_gone
 from vidskim.store.nearest import How, Index, check_request, choose, find_index, search_index
 from vidskim.store.records import About, Count, Curve, Frames, Hits, State, StoredVideo, Vectors, stored_path
@@ -161,26 +162,42 @@ class Reader:
             SettingsError: limit, between or how is not allowed.
             StoreError: the query does not fit, an id is unknown, or there is no index.
         """
+        return self.nearest_each([query], limit=limit, folder=folder, ids=ids, between=between, how=how)[0]
+
+    def nearest_each(
+        self,
+        queries: Sequence[Tensor | Vectors],
+        *,
+        limit: int = 10,
+        folder: str | Path | None = None,
+        ids: Iterable[str] | None = None,
+        between: tuple[float, float] | None = None,
+        how: How = "auto",
+    ) -> list[Hits]:
+        """As `nearest` for several queries at once; exact search then goes through the vectors once for all."""
         check_request(limit, between)
-        column = check_query(query, dimensions=self.about.dimensions)
+        columns = np.stack([check_query(query, dimensions=self.about.dimensions) for query in queries])
         wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
 
-        def answer(view: View) -> Hits:
+        def answer(view: View) -> list[Hits]:
             entries = view.select(folder=folder, ids=wanted)
             rows = sum(view.counts[entry] for entry in entries)
             index = self._index()
             if choose(how, rows=rows, index=index) == "exact" or index is None:
                 matrices = self._cache.matrices(view)
-                return search_exact(matrices, column, limit=limit, entries=entries, between=between)
-            return search_index(
-                self._tables.frames,
-                column,
-                index=index,
-                limit=limit,
-                entries=entries,
-                everything=len(entries) == len(view.entries),
-                between=between,
-            )
+                return search_exact_each(matrices, columns, limit=limit, entries=entries, between=between)
+            return [
+                search_index(
+                    self._tables.frames,
+                    column,
+                    index=index,
+                    limit=limit,
+                    entries=entries,
+                    everything=len(entries) == len(view.entries),
+                    between=between,
+                )
+                for column in columns
+            ]
 
         return self._read(answer)
 

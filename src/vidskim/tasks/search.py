@@ -9,7 +9,7 @@ and all of these are ranked by their score, the maximum of the smoothed curve.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.reader import Reader
-from vidskim.store.records import Curve, Hits, StoredVideo, Vectors, stored_path
-from vidskim.tasks.ground import WINDOW_S, Grounding, ground
+from vidskim.store.records import Curve, Hits, Vectors
+from vidskim.tasks.ground import ground
 from vidskim.tasks.moment import Moment
 
 SEARCH_WINDOW_S = 2.0  # shorter than grounding's: a search over many videos should find short events too
@@ -123,82 +123,46 @@ def search(
         SettingsError: a number is out of range.
         StoreError: the query does not fit, or an id is unknown.
     """
+    return search_each(
+        store,
+        [query],
+        limit=limit,
+        per_video=per_video,
+        folder=folder,
+        ids=ids,
+        between=between,
+        window_s=window_s,
+        min_score=min_score,
+    )[0]
+
+
+def search_each(
+    store: Reader,
+    queries: Sequence[Tensor | Vectors],
+    *,
+    limit: int = 10,
+    per_video: int | None = None,
+    folder: str | Path | None = None,
+    ids: Iterable[str] | None = None,
+    between: tuple[float, float] | None = None,
+    window_s: float | None = SEARCH_WINDOW_S,
+    min_score: float | None = None,
+) -> list[SearchResult]:
+    """As `search` for several queries with the same settings; the store's vectors are gone through once for all."""
     _check(limit, per_video, min_score)
     wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
-    most, videos_most = min(MOST_HITS, HITS_PER_RESULT * limit), CANDIDATES_PER_RESULT * limit
-    cuts: list[_Cut] = []
-    looked: set[str] = set()
-    while True:
-        hits = store.nearest(query, limit=most, folder=folder, ids=wanted, between=between)
-        candidates = _candidates(hits, most=videos_most)
-        for video, best_score in candidates:
-            if _settled(cuts, limit, best_score):
-                break
-            if video in looked:
-                continue
-            looked.add(video)
-            curve = _read_curve(store, video, query)
-            if curve is not None:
-                moments = _cut(video, curve, between=between, window_s=window_s)
-                cuts = sorted([*cuts, *sorted(moments, key=_rank)[:per_video]], key=_rank)
-        all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
-        if all_seen or _settled(cuts, limit, float(hits.scores[-1])):
-            break
+    rankings = [
+        _Ranking(store, query, limit=limit, per_video=per_video, between=between, window_s=window_s)
+        for query in queries
+    ]
+    unsettled, most = rankings, min(MOST_HITS, HITS_PER_RESULT * limit)
+    while unsettled:
+        asked = [ranking.query for ranking in unsettled]
+        nearest = store.nearest_each(asked, limit=most, folder=folder, ids=wanted, between=between)
+        pairs = zip(unsettled, nearest, strict=True)
+        unsettled = [ranking for ranking, hits in pairs if not ranking.look_into(hits, most=most)]
         most = min(MOST_HITS, HITS_GROWTH * most)
-    good = [cut for cut in cuts[:limit] if min_score is None or cut.moment.score >= min_score]
-    best = cuts[0].moment.score if cuts else None
-    return SearchResult(tuple(_named(store, good)), hits.how, best, min_score)
-
-
-def ground_stored(
-    store: Reader,
-    video: str | Path,
-    query: Tensor | Vectors,
-    *,
-    window_s: float | None = WINDOW_S,
-    window_frames: int | None = None,
-    factor: float = 1.0,
-    faithful: bool = False,
-) -> Grounding:
-    """Where in one stored video a query is: `ground` on its curve.
-
-    Args:
-        store: that holds the video.
-        video: id or path.
-        query: float [d], unit length.
-        window_s: as the rest, see `ground`.
-
-    Raises:
-        StoreError: the video is not in the store, or the query does not fit.
-        SettingsError: a setting is out of range.
-    """
-    curve = store.scores(find_stored(store, video).id, query)
-    return ground(
-        curve.scores,
-        curve.start_s,
-        window_s=window_s,
-        window_frames=window_frames,
-        factor=factor,
-        faithful=faithful,
-    )
-
-
-def find_stored(store: Reader, video: str | Path) -> StoredVideo:
-    """A stored video by its id or its path.
-
-    Raises:
-        StoreError: there is none.
-    """
-    path = stored_path(video)
-    for stored in store.videos(folder=path):
-        if stored.path == path:
-            return stored
-    try:
-        return store.video(str(video))
-    except StoreError:
-        raise StoreError(
-            f"{store.uri} holds no video with the path or id {str(video)!r}; `vidskim store list` shows both"
-        ) from None
+    return [ranking.result(min_score) for ranking in rankings]
 
 
 def _check(limit: int, per_video: int | None, min_score: float | None) -> None:
@@ -220,17 +184,65 @@ class _Cut:
     best_score: float
 
 
+class _Ranking:
+    """The moments found so far for one query."""
+
+    def __init__(
+        self,
+        store: Reader,
+        query: Tensor | Vectors,
+        *,
+        limit: int,
+        per_video: int | None,
+        between: tuple[float, float] | None,
+        window_s: float | None,
+    ) -> None:
+        self.query = query
+        self._store, self._limit, self._per_video = store, limit, per_video
+        self._between, self._window_s = between, window_s
+        self._cuts: list[_Cut] = []  # best first
+        self._looked: set[str] = set()
+        self._how: Literal["exact", "index"] = "exact"
+
+    def look_into(self, hits: Hits, *, most: int) -> bool:
+        """Rank the moments of the videos of the `most` nearest frames; False if more frames could change the ranks."""
+        self._how = hits.how
+        videos_most = CANDIDATES_PER_RESULT * self._limit
+        candidates = _candidates(hits, most=videos_most)
+        for video, best_score in candidates:
+            if self._is_out_of_reach(best_score):
+                break
+            if video not in self._looked:
+                self._looked.add(video)
+                self._add(video)
+        all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
+        return all_seen or self._is_out_of_reach(float(hits.scores[-1]))
+
+    def result(self, min_score: float | None) -> SearchResult:
+        """The first ranks, as far as they are good enough."""
+        good = [
+            cut for cut in self._cuts[: self._limit] if min_score is None or cut.moment.score >= min_score
+        ]
+        best = self._cuts[0].moment.score if self._cuts else None
+        return SearchResult(tuple(_named(self._store, good)), self._how, best, min_score)
+
+    def _is_out_of_reach(self, best_score: float) -> bool:
+        """Whether a video whose nearest frame has this score cannot reach the ranks."""
+        return len(self._cuts) >= self._limit and self._cuts[self._limit - 1].moment.score >= best_score
+
+    def _add(self, video: str) -> None:
+        curve = _read_curve(self._store, video, self.query)
+        if curve is not None:
+            moments = _cut(video, curve, between=self._between, window_s=self._window_s)
+            self._cuts = sorted([*self._cuts, *sorted(moments, key=_rank)[: self._per_video]], key=_rank)
+
+
 def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
     """Videos in order of their best hit, each with its score."""
     scores: dict[str, float] = {}
     for row, video in enumerate(hits.videos):
         scores.setdefault(video, float(hits.scores[row]))
     return list(scores.items())[:most]
-
-
-def _settled(cuts: list[_Cut], limit: int, best_score: float) -> bool:
-    """Whether a video whose nearest frame has this score cannot reach the ranks."""
-    return len(cuts) >= limit and cuts[limit - 1].moment.score >= best_score
 
 
 def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve | None:

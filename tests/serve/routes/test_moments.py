@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from vidskim.pipeline.classification import Classification
-from vidskim.tasks.search import ground_stored
+from vidskim.tasks.stored import ground_stored
 
 Library = Any  # see conftest
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from vidskim.serve.caps import IMAGE_BYTES
 from vidskim.serve.catalog import Selection
-from vidskim.serve.engine import Findings, Question
+from vidskim.serve.question import Findings, Question, Terms
 from vidskim.serve.refusal import RefusedError, responses
 from vidskim.serve.schemas import (
     Filter,
@@ -35,8 +35,7 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
     threshold = asked.threshold
     if threshold is None:
         threshold = parts.engine.threshold("picture" if asked.query is None else "text")
-    question = Question(
-        query=await _vector(asked, parts),
+    terms = Terms(
         limit=asked.top_k,
         selection=selection_of(asked.filter),
         between=_between(asked.filter),
@@ -44,7 +43,7 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
         lone=asked.level == "video",
         min_score=threshold,
     )
-    findings = await parts.searches.ask(question)
+    findings = await parts.searches.ask(Question(await _vector(asked, parts), terms))
     result = findings.result
     return SearchAnswer(
         results=[_hit(rank, found, findings) for rank, found in enumerate(result.found, start=1)],

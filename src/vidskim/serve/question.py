@@ -1,0 +1,54 @@
+"""Searches on their way through the server, and their answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidskim.serve.catalog import Entry, Selection
+from vidskim.store.records import Vectors
+from vidskim.tasks.search import Found, SearchResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How a search is to be answered.
+
+    Args:
+        limit: results at most.
+        selection: of videos.
+        between: half-open range of seconds in each video.
+        grouped: results are videos, each with its moments; otherwise moments.
+        lone: at most one moment of a video.
+        min_score: least score of a match, None for any.
+    """
+
+    limit: int
+    selection: Selection
+    between: tuple[float, float] | None
+    grouped: bool
+    lone: bool
+    min_score: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A search, ready to be answered: a vector float32 [d] of unit length, and the terms."""
+
+    query: Vectors
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The answer.
+
+    Args:
+        result: of the search.
+        groups: for grouped ones the moments of each video, best first.
+        entries: of the videos in the result, as far as they are still there.
+        index: what was searched; see `Engine.describe`.
+    """
+
+    result: SearchResult
+    groups: dict[str, list[Found]]
+    entries: dict[str, Entry]
+    index: dict[str, Any]
