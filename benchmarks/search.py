@@ -49,23 +49,24 @@ def unit(vectors: Vectors) -> Vectors:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def videos(rows: int, dimensions: int, *, seed: int = 0) -> Iterator[Vectors]:
+def videos(rows: int, dimensions: int, *, seed: int = 0, topics: Vectors | None = None) -> Iterator[Vectors]:
     """Walks of about a minute at 3 frames/s, with a cut every 40 frames or so, until there are enough frames."""
     generator = np.random.default_rng(seed)
-    topics = directions(TOPICS, dimensions, generator)
+    if topics is None:
+        topics = directions(TOPICS, dimensions, generator)
     while rows:
         count = min(int(generator.integers(FRAMES_A_VIDEO // 5, 2 * FRAMES_A_VIDEO)), rows)
         steps = directions(count, dimensions, generator) * np.float32(0.15)
         steps[generator.random(count) < 1 / 40] *= 4
-        steps[0] = topics[generator.integers(TOPICS)] + 0.7 * directions(1, dimensions, generator)[0]
+        steps[0] = topics[generator.integers(len(topics))] + 0.7 * directions(1, dimensions, generator)[0]
         yield unit(np.cumsum(steps, axis=0) + 0.1 * directions(count, dimensions, generator))
         rows -= count
 
 
-def fill(folder: Path, rows: int, dimensions: int) -> Store:
-    """A store with one commit a video."""
-    store = Store.create(folder, fingerprint=FINGERPRINT, dimensions=dimensions)
-    for number, vectors in enumerate(videos(rows, dimensions)):
+def fill(store: Store, rows: int, *, topics: Vectors | None = None) -> None:
+    """Put so many frames into a store, with one commit a video."""
+    about = store.about
+    for number, vectors in enumerate(videos(rows, about.dimensions, topics=topics)):
         times = np.arange(len(vectors)) / 3
         store.add(
             VideoRecord(
@@ -78,9 +79,8 @@ def fill(folder: Path, rows: int, dimensions: int) -> Store:
             start_s=times,
             end_s=times + 1 / 3,
             kinds=["I"] * len(vectors),
-            fingerprint=FINGERPRINT,
+            fingerprint=about.fingerprint,
         )
-    return store
 
 
 def queries(store: Store, kind: str, count: int) -> Vectors:
@@ -126,7 +126,8 @@ def megabytes(folder: Path) -> float:
 def measure(folder: Path, rows: int, options: argparse.Namespace) -> dict[str, Any]:
     """Everything about one size."""
     facts: dict[str, Any] = {"rows": rows}
-    facts["fill_s"] = round(timed(lambda: fill(folder, rows, options.dimensions)), 1)
+    empty = Store.create(folder, fingerprint=FINGERPRINT, dimensions=options.dimensions)
+    facts["fill_s"] = round(timed(lambda: fill(empty, rows)), 1)
     facts["compact_s"] = round(timed(Store.open(folder).compact), 1)
     facts["tables_mb"] = megabytes(folder)
     facts["videos"] = Store.open(folder).count().videos

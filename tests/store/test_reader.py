@@ -51,6 +51,28 @@ def allowed(shelf: Shelf, folder: str | None, ids: frozenset[str] | None) -> dic
     }
 
 
+def test_reads_of_one_answer_are_of_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(Store.create(tmp_path / "s", fingerprint=FINGERPRINT, dimensions=D))
+    shelf.add("/a.mp4", 3, seed=0)
+    other = Store.open(tmp_path / "s")
+    asked = 0
+    real = reader.Reader.refresh
+
+    def refresh(self: reader.Reader) -> bool:
+        nonlocal asked
+        asked += self is shelf.store
+        return real(self)
+
+    monkeypatch.setattr(reader.Reader, "refresh", refresh)
+    with shelf.store.steady():
+        other.remove([video.id for video in other.videos()])
+        with shelf.store.steady():
+            assert [shelf.store.count().videos for _ in range(5)] == [1] * 5
+        assert len(shelf.store.nearest(unit(1, seed=0)[0])) == 3
+    assert asked == 1
+    assert shelf.store.count().videos == 0
+
+
 @settings(max_examples=80)
 @given(data=st.data())
 def test_nearest_is_what_comparing_one_by_one_gives(library: Shelf, data: st.DataObject) -> None:

@@ -184,9 +184,10 @@ class Engine:
         answers: dict[int, Findings | Exception] = {}
         for terms, numbers in alike.items():
             try:
-                found: Sequence[Findings | Exception] = self._search(
-                    terms, [questions[number].query for number in numbers]
-                )
+                with self.store.steady():
+                    found: Sequence[Findings | Exception] = self._search(
+                        terms, [questions[number].query for number in numbers]
+                    )
             except Exception as error:
                 found = [error] * len(numbers)
             answers |= dict(zip(numbers, found, strict=True))

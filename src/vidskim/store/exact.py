@@ -13,6 +13,7 @@ from vidskim.store.records import Floats, Hits, Vectors
 
 _GATHERED = 0.25  # below this share of rows, they are copied out first instead of multiplying all
 _BLOCK = 16_384  # rows copied at a time
+_SMALL = 2**18  # numbers in a matrix: one thread is done with it before a second one has woken up
 _ROUNDING = 1e-6  # a fast product scores equal vectors apart by this much, depending on where they lie
 
 
@@ -149,7 +150,10 @@ def multiply_each(vectors: Vectors, queries: Vectors, rows: NDArray[np.int64] | 
 
 def _product(matrix: torch.Tensor, columns: torch.Tensor) -> Vectors:
     """[n, d] and [d, q] to [q, n], each row in one piece of memory."""
-    if columns.shape[1] == 1:  # one column has a faster way
+    if columns.shape[1] == 1:  # one column has faster ways
+        if matrix.numel() <= _SMALL:
+            scores: Vectors = np.einsum("nd,dq->qn", matrix.numpy(), columns.numpy())
+            return scores
         return torch.mv(matrix, columns[:, 0]).numpy()[None]
     return torch.mm(columns.T, matrix.T).numpy()
 

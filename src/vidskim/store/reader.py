@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +36,7 @@ class Reader:
         self._view: View | None = None
         self._indexed: tuple[int, Index | None] = (-1, None)
         self._looked = 0.0
+        self._steady = threading.local()
 
     @property
     def uri(self) -> str:
@@ -85,6 +87,18 @@ class Reader:
                             raise RuntimeError(str(error)) from error
             self._looked = time.monotonic()
             return self._view is not before
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """For many small reads of one answer: this thread looks for a newer version now, and not at each of them."""
+        before = self._is_steady
+        if not before:
+            self._fresh()
+        self._steady.on = True
+        try:
+            yield
+        finally:
+            self._steady.on = before
 
     def count(self) -> Count:
         """How many videos and frames there are."""
@@ -244,12 +258,16 @@ class Reader:
                 self._indexed = (version, find_index(self._tables.frames))
         return self._indexed[1]
 
+    @property
+    def _is_steady(self) -> bool:
+        return getattr(self._steady, "on", False)
+
     def _fresh(self) -> View:
-        """The latest view; on an object store one that is a moment old at most."""
+        """The latest view; on an object store one that is a moment old at most; within `steady` the one there is."""
         with self._lock:
             remote = self._tables.location.folder is None
             old = time.monotonic() - self._looked >= OBJECT_STORE_FRESH_S
-            if self._view is None or not remote or old:
+            if self._view is None or not (self._is_steady or (remote and not old)):
                 self.refresh()
             assert self._view is not None
             return self._view

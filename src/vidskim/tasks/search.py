@@ -156,13 +156,14 @@ def search_each(
         for query in queries
     ]
     unsettled, most = rankings, min(MOST_HITS, HITS_PER_RESULT * limit)
-    while unsettled:
-        asked = [ranking.query for ranking in unsettled]
-        nearest = store.nearest_each(asked, limit=most, folder=folder, ids=wanted, between=between)
-        pairs = zip(unsettled, nearest, strict=True)
-        unsettled = [ranking for ranking, hits in pairs if not ranking.look_into(hits, most=most)]
-        most = min(MOST_HITS, HITS_GROWTH * most)
-    return [ranking.result(min_score) for ranking in rankings]
+    with store.steady():
+        while unsettled:
+            asked = [ranking.query for ranking in unsettled]
+            nearest = store.nearest_each(asked, limit=most, folder=folder, ids=wanted, between=between)
+            pairs = zip(unsettled, nearest, strict=True)
+            unsettled = [ranking for ranking, hits in pairs if not ranking.look_into(hits, most=most)]
+            most = min(MOST_HITS, HITS_GROWTH * most)
+        return [ranking.result(min_score) for ranking in rankings]
 
 
 def _check(limit: int, per_video: int | None, min_score: float | None) -> None:
@@ -250,6 +251,7 @@ def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve 
     try:
         return store.scores(video_id, query)
     except StoreError:
+        store.refresh()
         if any(video.id == video_id for video in store.videos()):
             raise
         return None
