@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +12,8 @@ from vidskim.errors import SettingsError
 from vidskim.evaluate.metrics import (
     interval_iou,
     mean_interval_iou,
-    median_rank,
     rank_correlation,
-    rank_of_truth,
     recall_at,
-    recall_at_rank,
     top_overlap,
 )
 
@@ -109,55 +105,6 @@ def test_recall_refuses_what_does_not_fit() -> None:
         recall_at(PREDICTIONS, TRUTHS, k=1, iou=50)
     with pytest.raises(SettingsError, match=r"expected predictions of query 1 of shape \[n, 2\]"):
         recall_at([[[0, 1]], [0, 1]], TRUTHS[:2], k=1, iou=0.5)
-
-
-def test_ranks_count_from_one_and_ties_count_against() -> None:
-    similarity = np.array([[0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.3, 0.3, 0.3]])
-    assert rank_of_truth(similarity, [0, 1, 0]).tolist() == [1, 3, 3]
-
-
-@given(st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=1, max_size=6), st.data())
-def test_rank_is_the_last_place_a_sort_could_give(rows: list[list[int]], data: st.DataObject) -> None:
-    truth = [data.draw(st.integers(0, 3)) for _ in rows]
-    ranks = rank_of_truth(np.array(rows, dtype=np.float32), truth)
-    for row, item, rank in zip(rows, truth, ranks, strict=True):
-        falling = sorted(row, reverse=True)
-        assert rank == len(falling) - falling[::-1].index(row[item])
-
-
-@pytest.mark.parametrize(
-    ("similarity", "truth", "message"),
-    [
-        (np.zeros((2, 3)), [0], r"similarity \[n, m\] and truth \[n\], received \[2, 3\] and \[1\]"),
-        (np.zeros((1, 3)), [3], "an item's number, 0 to 2, received 3"),
-        (np.zeros((1, 3)), [-1], "an item's number, 0 to 2, received -1"),
-        (np.zeros((1, 3)), [1.0], "whole numbers, received float64"),
-        (np.array([[0.0, math.nan]]), [0], "received nan for query 0 and item 1"),
-    ],
-)
-def test_rank_refuses_what_does_not_fit(
-    similarity: npt.NDArray[np.float64], truth: list[Any], message: str
-) -> None:
-    with pytest.raises(SettingsError, match=message):
-        rank_of_truth(similarity, truth)
-
-
-def test_recall_and_median_of_ranks() -> None:
-    ranks = [1, 3, 2, 10]
-    assert recall_at_rank(ranks, k=1) == 0.25
-    assert recall_at_rank(ranks, k=3) == 0.75
-    assert recall_at_rank(ranks, k=10) == 1.0
-    assert median_rank(ranks) == 2.5
-    assert median_rank(ranks[:3]) == 2.0
-
-
-def test_wrong_ranks_are_named() -> None:
-    with pytest.raises(SettingsError, match=r"received shape \[0\]"):
-        median_rank([])
-    with pytest.raises(SettingsError, match="ranks count from 1, received 0"):
-        recall_at_rank([1, 0], k=1)
-    with pytest.raises(SettingsError, match="k must be 1 or more, received 0"):
-        recall_at_rank([1], k=0)
 
 
 @pytest.mark.parametrize(

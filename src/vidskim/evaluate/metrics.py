@@ -1,7 +1,6 @@
-"""How good found stretches and rankings are, in the numbers papers print. Shares are 0 to 1, not per cent."""
+"""How good found stretches are, and how alike two orders, in numbers papers print. Shares are 0 to 1, not per cent."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,67 +66,6 @@ def mean_interval_iou(predictions: Sequence[npt.ArrayLike], truths: npt.ArrayLik
         SettingsError: lengths or shapes do not fit, or there are no queries.
     """
     return float(_best_of_first(predictions, truths, 1).mean())
-
-
-def rank_of_truth(similarity: npt.ArrayLike, truth: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Place of each query's right item among all items by falling similarity, 1 the best.
-
-    Ties count against the query: the right item comes after every other of its score, so that a model giving all
-    items one score does not look perfect.
-
-    Args:
-        similarity: of each query to each item, [n, m].
-        truth: number of each query's right item, [n], 0 to m - 1.
-
-    Returns:
-        int64 [n], 1 to m.
-
-    Raises:
-        SettingsError: shapes do not fit, a similarity is nan, or an item's number is out of range.
-    """
-    scores, right = np.asarray(similarity), np.asarray(truth)
-    if scores.ndim != 2 or right.shape != scores.shape[:1]:
-        shapes = f"{list(scores.shape)} and {list(right.shape)}"
-        raise SettingsError(f"expected similarity [n, m] and truth [n], received {shapes}")
-    if right.dtype.kind not in "iu":
-        raise SettingsError(f"truth must hold whole numbers, received {right.dtype}")
-    outside = right[(right < 0) | (right >= scores.shape[1])]
-    if len(outside):
-        raise SettingsError(
-            f"truth must be an item's number, 0 to {scores.shape[1] - 1}, received {outside[0]}"
-        )
-    if np.isnan(scores).any():
-        query, item = np.argwhere(np.isnan(scores))[0]
-        raise SettingsError(f"similarity must not be nan, received nan for query {query} and item {item}")
-    own = scores[np.arange(len(right)), right]
-    ranks: npt.NDArray[np.int64] = (scores >= own[:, None]).sum(axis=1, dtype=np.int64)
-    return ranks
-
-
-def recall_at_rank(ranks: npt.ArrayLike, *, k: int) -> float:
-    """Share of queries whose right item is among the first k: R@k of retrieval, 0 to 1.
-
-    Args:
-        ranks: of each query's right item, [n], 1 the best.
-        k: 1 or more.
-
-    Raises:
-        SettingsError: no ranks, a rank below 1, or `k` below 1.
-    """
-    _check_k(k)
-    return float((_ranks(ranks) <= k).mean())
-
-
-def median_rank(ranks: npt.ArrayLike) -> float:
-    """The middle rank (MdR); of an even number of queries the mean of the two in the middle.
-
-    Args:
-        ranks: of each query's right item, [n], 1 the best.
-
-    Raises:
-        SettingsError: no ranks, or a rank below 1.
-    """
-    return float(np.median(_ranks(ranks)))
 
 
 def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -227,16 +165,6 @@ def _intervals(name: str, values: npt.ArrayLike) -> Floats:
             f"{name} must be finite and end at or after their start, received {start} to {end} in row {wrong[0]}"
         )
     return pairs
-
-
-def _ranks(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Ranks [n], n at least 1, checked."""
-    ranks = np.asarray(values)
-    if ranks.ndim != 1 or not len(ranks):
-        raise SettingsError(f"expected ranks [n] with n at least 1, received shape {list(ranks.shape)}")
-    if not (ranks >= 1).all():
-        raise SettingsError(f"ranks count from 1, received {ranks[~(ranks >= 1)][0]}")
-    return ranks
 
 
 def _check_k(k: int) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from vidskim.errors import SettingsError, VideoError, VidskimError
 from vidskim.evaluate.labelled import LabelledVideos
-from vidskim.evaluate.metrics import rank_of_truth, recall_at_rank
+from vidskim.evaluate.ranking import rank_with_ties
 from vidskim.methods.clip_registry import clip_method_settings, make_clip_method, settings_by_method
 from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.video.views import Views
@@ -81,7 +82,8 @@ class _Tally:
     """What one method has done so far."""
 
     classifier: VideoClassifier
-    ranks: list[int] = field(default_factory=list)
+    top1: list[float] = field(default_factory=list)
+    top5: list[float] = field(default_factory=list)
     firsts: list[int] = field(default_factory=list)
     macs: int = 0
     seconds: float = 0.0
@@ -167,15 +169,15 @@ def evaluate_recognition(
                 failed[str(listed)] = str(error)
             else:
                 _add_in_turns(tallies, prepared, label)
-        ranks = tallies[0].ranks
-        top1 = recall_at_rank(ranks, k=1) if ranks else None
+        right = tallies[0].top1
+        top1 = fmean(right) if right else None
         on_video(Progress(done=done, listed=len(videos), missing=len(missing), failed=len(failed), top1=top1))
-    if not tallies[0].ranks:
+    if not tallies[0].top1:
         raise VidskimError(_nothing_read(missing, failed))
-    count = len(tallies[0].ranks) * len(chosen)
+    count = len(tallies[0].top1) * len(chosen)
     return Report(
         scores=[_score(tally, tallies[0], count) for tally in tallies],
-        videos=len(tallies[0].ranks),
+        videos=len(tallies[0].top1),
         views=chosen,
         missing=missing,
         failed=failed,
@@ -190,7 +192,7 @@ def locate(listed: Path, root: Path | None) -> Path | None:
 
 def _add_in_turns(tallies: Sequence[_Tally], prepared: Sequence[Any], label: int) -> None:
     """One video, another method first each time; what only first calls cost is spent before the first is timed."""
-    turn = len(tallies[0].ranks)
+    turn = len(tallies[0].top1)
     if not turn:
         for tally in tallies:
             tally.classifier.mean_probabilities(prepared[:1])
@@ -204,7 +206,9 @@ def _add(tally: _Tally, prepared: Sequence[Any], label: int) -> None:
     row = probabilities.cpu().numpy()  # waits for the device
     tally.seconds += time.perf_counter() - start
     tally.macs += macs
-    tally.ranks.append(int(rank_of_truth(row[None], [label])[0]))
+    rank = rank_with_ties(row[None], [label])
+    tally.top1.append(rank.recall(1))
+    tally.top5.append(rank.recall(MANY))
     tally.firsts.append(int(row.argmax()))
 
 
@@ -221,8 +225,8 @@ def _score(tally: _Tally, first: _Tally, views: int) -> Score:
         name=" ".join([made.method, *told]),
         method=made.method,
         settings=made.settings,
-        top1=recall_at_rank(tally.ranks, k=1),
-        top5=recall_at_rank(tally.ranks, k=MANY),
+        top1=fmean(tally.top1),
+        top5=fmean(tally.top5),
         agreement=sum(same) / len(same),
         macs=tally.macs / views,
         seconds=tally.seconds / views,

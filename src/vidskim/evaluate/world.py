@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vidskim.errors import SettingsError
-from vidskim.evaluate.metrics import mean_interval_iou, rank_of_truth, recall_at, recall_at_rank
+from vidskim.evaluate.metrics import mean_interval_iou, recall_at
+from vidskim.evaluate.ranking import rank_with_ties
 from vidskim.synth.annotate import Annotation
 from vidskim.synth.captions import PLACES, SIZE_WORDS
 from vidskim.tasks.ground import frame_distance_s, ground, smooth
@@ -166,9 +167,9 @@ def _ranking(
             truth = np.arange(size)
             scores.append(
                 (
-                    recall_at_rank(rank_of_truth(within, truth), k=1),
-                    recall_at_rank(rank_of_truth(within.T, truth), k=1),
-                    recall_at_rank(rank_of_truth(best[:, drawn].T, truth), k=1),
+                    rank_with_ties(within, truth).recall(1),
+                    rank_with_ties(within.T, truth).recall(1),
+                    rank_with_ties(best[:, drawn].T, truth).recall(1),
                 )
             )
     caption, event, video = np.mean(scores, axis=0)
