@@ -14,6 +14,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.methods.frames import FrameMethod
 from vidskim.methods.registry import make_method, method_settings
 from vidskim.methods.residual import ResidualTokenizer, Student
+from vidskim.models.adapter import Adapter
 from vidskim.models.text import TextTransformer
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.models.vit import VisionTransformer
@@ -47,6 +48,7 @@ class VideoEncoder:
         residual_tokenizer: ResidualTokenizer | None = None,
         student: Student | None = None,
         min_score: float | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self.trunk, self.method = trunk, method
         self.between = method.between(trunk.config)  # what P-frames are encoded with
@@ -54,6 +56,7 @@ class VideoEncoder:
         self.text, self.tokenizer = text, tokenizer
         self.residual_tokenizer, self.student = residual_tokenizer, student
         self.min_score = min_score  # cosine of text and frame below which nothing matches, where it is known
+        self.adapter = adapter  # what is inside the weights, if anything
 
     def __repr__(self) -> str:
         config = ", ".join(f"{name}={value!r}" for name, value in self.fingerprint.settings.items())
@@ -114,6 +117,7 @@ class VideoEncoder:
             residual_tokenizer=tokenizer,
             student=self.student,
             min_score=self.min_score,
+            adapter=self.adapter,
         )
 
     @overload

@@ -90,7 +90,7 @@ def load_model(
     refuse_clip_method(method)
     checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=method == TempMe.name)
     full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
-    return _with_method(full, checkpoint, method, settings)
+    return _with_method(full, method, settings)
 
 
 def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
@@ -111,6 +111,12 @@ def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
             "gives its labels"
         )
     return model
+
+
+def find_adapter(source: str | PathLike[str]) -> Path | None:
+    """The adapter in a checkpoint's folder, which method="tempme" uses where none is given."""
+    file = resolve(source) / ADAPTER_FILE
+    return file if file.is_file() else None
 
 
 def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassifier:
@@ -186,14 +192,15 @@ def _encoder(
         residual_tokenizer=residual,
         student=pupil,
         min_score=_min_score(path),
+        adapter=checkpoint.adapter,
     )
 
 
 def _with_method(
-    full: VideoEncoder, checkpoint: Checkpoint, method: str, settings: dict[str, Any]
+    full: VideoEncoder, method: str, settings: dict[str, Any]
 ) -> VideoEncoder | RetrievalEncoder:
     if method == TempMe.name:
-        return join_frames(full, settings, adapter=checkpoint.adapter)
+        return join_frames(full, settings)
     return full.with_method(method, **settings)
 
 
@@ -201,11 +208,11 @@ def _adapt(
     checkpoint: Checkpoint, path: Path, adapter: str | PathLike[str] | None, *, default: bool
 ) -> Checkpoint:
     """The checkpoint with an adapter: the one given or, by default, the one in its folder."""
-    companion = path / ADAPTER_FILE
-    if adapter is None and not (default and checkpoint.adapter is None and companion.is_file()):
+    if adapter is None and default and checkpoint.adapter is None:
+        adapter = find_adapter(path)
+    if adapter is None:
         return checkpoint
-    file = companion if adapter is None else Path(adapter)
-    return checkpoint.adapted(read_adapter(file, backbone=checkpoint.backbone))
+    return checkpoint.adapted(read_adapter(Path(adapter), backbone=checkpoint.backbone))
 
 
 def _refuse_parts(**options: object) -> None:

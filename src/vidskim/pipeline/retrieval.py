@@ -9,20 +9,15 @@ import torch
 from torch import Tensor
 
 from vidskim.errors import SettingsError
-from vidskim.fingerprint import Fingerprint
 from vidskim.methods.frames import batches
 from vidskim.methods.joining import Merged
 from vidskim.methods.tempme import TempMe, make_tempme, mean_of_frames
-from vidskim.models.adapter import Adapter
 from vidskim.models.cost import vit_macs
-from vidskim.models.text import TextTransformer
-from vidskim.models.tokenizer import Tokenizer
-from vidskim.models.vit import VisionTransformer, unit
+from vidskim.models.vit import unit
 from vidskim.pipeline.encoder import VideoEncoder
-from vidskim.pipeline.text import TextEncoder
 from vidskim.tokens.clip_plan import ClipBlock, ClipPlan
 from vidskim.video.clip import Clip
-from vidskim.video.prepare import Preparation, prepare_frames
+from vidskim.video.prepare import prepare_frames
 
 
 @dataclass(frozen=True)
@@ -80,21 +75,17 @@ class RetrievalEncoder:
     """A vision tower whose frames see each other, and the text tower beside it.
 
     Made by `load_model(..., method="tempme")`. It keeps no state between calls.
+
+    Args:
+        alone: the same model encoding each frame alone, in full.
+        method: how frames are joined.
     """
 
-    def __init__(
-        self,
-        trunk: VisionTransformer,
-        method: TempMe,
-        *,
-        preparation: Preparation,
-        fingerprint: Fingerprint,
-        text: TextTransformer | None = None,
-        tokenizer: Tokenizer | None = None,
-    ) -> None:
-        self.trunk, self.method = trunk, method
-        self.preparation, self.fingerprint = preparation, fingerprint
-        self.text, self.tokenizer = text, tokenizer
+    def __init__(self, alone: VideoEncoder, method: TempMe) -> None:
+        self.alone, self.method = alone, method
+        self.trunk, self.preparation = alone.trunk, alone.preparation
+        self.text, self.tokenizer = alone.text, alone.tokenizer
+        self.fingerprint = replace(alone.fingerprint, method=method.name, settings=method.to_record())
 
     def __repr__(self) -> str:
         plan, split = self.method.plan, self.method.split
@@ -192,9 +183,7 @@ class RetrievalEncoder:
         Raises:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
-        name, weights = self.fingerprint.model, self.fingerprint.weights
-        texter = TextEncoder(self.text, self.tokenizer, model=name, dim=self.dim, weights=weights)
-        return texter.encode_text(texts)
+        return self.alone.encode_text(texts)
 
     def _check_mask(self, mask: Tensor, pixels: Tensor) -> Tensor:
         """The mask as bool on the CPU."""
@@ -208,19 +197,17 @@ class RetrievalEncoder:
         return shown
 
 
-def join_frames(
-    encoder: VideoEncoder, settings: Mapping[str, object], *, adapter: Adapter | None
-) -> RetrievalEncoder:
+def join_frames(encoder: VideoEncoder, settings: Mapping[str, object]) -> RetrievalEncoder:
     """A frame model as a model of whole videos.
 
     Args:
-        encoder: the frame model, an adapter inside its weights or not.
+        encoder: of frames alone, in full; the plan and clip positions of an adapter inside its weights are used.
         settings: of the method.
-        adapter: what is inside; its plan and clip positions are used.
 
     Raises:
         SettingsError: as `make_tempme`.
     """
+    adapter = encoder.adapter
     positions = {} if adapter is None else adapter.positions
     method = make_tempme(
         settings,
@@ -228,11 +215,4 @@ def join_frames(
         trained=None if adapter is None else adapter.plan,
         positions={layer: table.to(encoder.device) for layer, table in positions.items()},
     )
-    return RetrievalEncoder(
-        encoder.trunk,
-        method,
-        preparation=encoder.preparation,
-        fingerprint=replace(encoder.fingerprint, method=method.name, settings=method.to_record()),
-        text=encoder.text,
-        tokenizer=encoder.tokenizer,
-    )
+    return RetrievalEncoder(encoder, method)
