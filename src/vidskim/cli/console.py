@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,6 +79,14 @@ def print_document(document: dict[str, Any]) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     sys.stdout.flush()
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """The same as a file."""
+    from vidskim.disk import writing
+
+    with writing(path) as file:
+        file.write((json.dumps(document, indent=2) + "\n").encode())
 
 
 def note(text: str) -> None:

@@ -183,3 +183,16 @@ def read_pairs(option: str, pairs: Sequence[str] | None, **named: float | None) 
         except ValueError:
             settings[name] = text
     return settings
+
+
+def read_values(pairs: Sequence[str] | None, **named: Sequence[object] | None) -> dict[str, list[object]]:
+    """What each setting is tried with: from options of their own, then from `--set`, where a name may come again.
+
+    Raises:
+        SettingsError: a pair is not one.
+    """
+    values: dict[str, list[object]] = {name: [*given] for name, given in named.items() if given}
+    for pair in pairs or []:
+        for name, value in read_pairs("--set", [pair]).items():
+            values.setdefault(name, []).append(value)
+    return values

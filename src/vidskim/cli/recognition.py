@@ -1,6 +1,5 @@
 """vidskim evaluate recognition: accuracy of a video classifier, method beside method."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidskim.cli.classifier_options import Classes, ClassifierOption, ViewsName, with_names
-from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb
-from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs
+from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb, write_document
+from vidskim.cli.evaluation import lost_lines, model_record
+from vidskim.cli.model_options import Config, Device, Dtype, Scaler, read_pairs, read_values
 
 if TYPE_CHECKING:
     from vidskim.evaluate.recognition import Progress, Report
-    from vidskim.pipeline.classifier import VideoClassifier
-
-NAMED = 10  # missing videos that people are told by name
 
 Videos = Annotated[
     Path | None, typer.Option(help="Folder that paths in the list are relative to. Default: the list's own.")
@@ -95,69 +92,24 @@ def evaluate_recognition(
 
         read = {"config": read_pairs("--config", config), "scaler": scaler, "device": device, "dtype": dtype}
         classifier = with_names(load_classifier(model, **read), classes)
-        compared = line_up(classifier, method or (), settings=_read_values(setting, r=r, r1=r1), seeds=seeds)
+        compared = line_up(classifier, method or (), settings=read_values(setting, r=r, r1=r1), seeds=seeds)
         labelled = read_labelled(videos_list, classes=classifier.labels, root=videos)
         if sample is not None and sample < len(labelled):
             labelled = labelled.part([number * len(labelled) // sample for number in range(sample)])
         report = run(compared, labelled, views=views, root=videos, on_video=_progress_line())
-        document = {**_conditions(classifier, model, videos_list, listed=len(labelled)), **report.to_json()}
+        about = {"list": str(videos_list), "listed": len(labelled), "frames": classifier.frames}
+        document = {**model_record("recognition", classifier, model), **about, **report.to_json()}
         if out is not None:
-            _write(out, document)
+            write_document(out, document)
         return _outcome(report, document, listed=len(labelled))
 
     run_verb(body, as_json=as_json)
 
 
-def _read_values(pairs: list[str] | None, **named: list[int] | None) -> dict[str, list[object]]:
-    """What each setting is tried with: from options of their own, then from `--set`."""
-    values: dict[str, list[object]] = {name: [*given] for name, given in named.items() if given}
-    for pair in pairs or []:
-        for name, value in read_pairs("--set", [pair]).items():
-            values.setdefault(name, []).append(value)
-    return values
-
-
-def _conditions(
-    classifier: "VideoClassifier", model: str, videos_list: Path, *, listed: int
-) -> dict[str, Any]:
-    """What the figures hold for."""
-    from importlib.metadata import version
-
-    import torch
-
-    made = classifier.fingerprint
-    return {
-        "task": "recognition",
-        "source": model,
-        "model": made.model,
-        "weights": made.weights,
-        "preparation": made.preparation,
-        "frames": classifier.frames,
-        "list": str(videos_list),
-        "listed": listed,
-        "device": classifier.device.type,
-        "dtype": str(classifier.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in ("vidskim", "torch")},
-    }
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    from vidskim.disk import writing
-
-    with writing(path) as file:
-        file.write((json.dumps(document, indent=2) + "\n").encode())
-
-
 def _outcome(report: "Report", document: dict[str, Any], *, listed: int) -> Outcome:
     views = f"{report.views.clips} x {report.views.crops} views"
-    lines: list[Any] = [f"{report.videos} of {listed} videos, {views}", _table(report)]
-    if report.missing:
-        lines.append(f"{len(report.missing)} are not there and do not count:")
-        lines += [f"  {name}" for name in report.missing[:NAMED]]
-        if len(report.missing) > NAMED:
-            lines.append(f"  and {len(report.missing) - NAMED} more; --json names all")
-    lines += [f"failed {message}" for message in report.failed.values()]
+    lines = [f"{report.videos} of {listed} videos, {views}", _table(report)]
+    lines += lost_lines(report.missing, report.failed)
     return Outcome(document, lines, PARTIAL if report.missing or report.failed else DONE)
 
 

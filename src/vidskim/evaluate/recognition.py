@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from vidskim.errors import SettingsError, VideoError, VidskimError
+from vidskim.evaluate.choices import combine
 from vidskim.evaluate.labelled import LabelledVideos
 from vidskim.evaluate.ranking import rank_with_ties
 from vidskim.methods.clip_registry import clip_method_settings, make_clip_method, settings_by_method
@@ -116,18 +116,11 @@ def line_up(
         given.setdefault("seed", range(seeds))
     side = classifier.preparation.size
     found = [classifier.with_method("full")]
-    for values in product(*given.values()):
-        choice = dict(zip(given, values, strict=True))
-        for name in names:
-            own = {
-                key: value for key, value in choice.items() if key in owned.get(name, ()) or key not in every
-            }
-            made = classifier.with_method(name, **own)
-            made.method.macs(
-                made.trunk.config, (made.frames, side, side)
-            )  # refuses what does not suit the clips
-            if all(made.fingerprint != other.fingerprint for other in found):
-                found.append(made)
+    for name, own in combine(names, given, owned=owned):
+        made = classifier.with_method(name, **own)
+        made.method.macs(made.trunk.config, (made.frames, side, side))  # refuses what does not suit the clips
+        if all(made.fingerprint != other.fingerprint for other in found):
+            found.append(made)
     return found
 
 

@@ -1,0 +1,213 @@
+"""vidskim evaluate retrieval: text to video and video to text, method beside method."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb, write_document
+from vidskim.cli.evaluation import lost_lines, model_record
+from vidskim.cli.model_options import MODEL_HELP, Config, Device, Dtype, Scaler, read_pairs, read_values
+from vidskim.errors import SettingsError
+
+if TYPE_CHECKING:
+    from vidskim.evaluate.contenders import Contender
+    from vidskim.evaluate.datasets.captioned import CaptionedVideos
+    from vidskim.evaluate.ranking import RetrievalScores
+    from vidskim.evaluate.retrieval import Progress, Report
+
+RECORD = "record.json"
+
+Dataset = Annotated[
+    str | None, typer.Option(help="msrvtt, activitynet, didemo, lsmdc, msvd or vatex; needs --annotations.")
+]
+Annotations = Annotated[
+    Path | None, typer.Option(help="Folder with the data set's files under their official names.")
+]
+Split = Annotated[
+    str | None, typer.Option(help="Of the data set. Default: its test split, of activitynet val.")
+]
+Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Instead of a data set: a .csv with columns video and caption, or a .jsonl with such fields."
+    ),
+]
+Videos = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the videos, at any depth. Default with --pairs: the table's own."),
+]
+Adapters = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--adapter",
+        help="LoRA and clip positions; may be repeated. Default: the one in the model's folder, if any.",
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="tempme, or a method of frames, of which the mean is taken (merge, reuse ...). May be repeated. Default "
+        "tempme. The mean of frames encoded alone, full, always comes first.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="plan (b32-12f, b16-12f, b32-64f, b16-64f or numbers of your own), split (place or clip), merge or "
+        "faithful, or what a method of frames has: name=value. The same name again is another value to try.",
+    ),
+]
+Frames = Annotated[int | None, typer.Option(min=1, help="Of a video. Default: as the plan has, or 12.")]
+Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, spread evenly over the list.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the record and the videos' vectors; the same command again goes on from there."
+    ),
+]
+
+
+def evaluate_retrieval(
+    *,
+    model: Annotated[str, typer.Option(help=MODEL_HELP)],
+    dataset: Dataset = None,
+    annotations: Annotations = None,
+    split: Split = None,
+    pairs: Pairs = None,
+    videos: Videos = None,
+    adapter: Adapters = None,
+    method: Methods = None,
+    setting: Settings = None,
+    frames: Frames = None,
+    sample: Sample = None,
+    out: Out = None,
+    config: Config = None,
+    scaler: Scaler = "pillow",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """R@1, R@5, R@10, R@50, median and mean rank, text to video and video to text, of TempMe and what it has to beat.
+
+    Beside each method stand the mean of the same frames encoded alone, by the plain model and with the adapter, and
+    chance. All encode the same frames. Ties are shared out. Videos that are not there, or cannot be read, are named
+    and do not count, nor do their texts: with fewer videos to find the numbers are higher.
+
+    Examples:
+
+      vidskim evaluate retrieval --dataset msrvtt --annotations msrvtt/ --videos msrvtt/videos --model ./clip-vit-b32
+
+      vidskim evaluate retrieval --pairs mine.csv --model ./clip-vit-b32 --adapter mine.safetensors --out runs/mine
+
+      vidskim evaluate retrieval --pairs mine.csv --model ./clip-vit-b32 --set merge=true --set merge=false --json
+    """
+
+    def body() -> Outcome:
+        from vidskim.evaluate.retrieval import evaluate_retrieval as run
+
+        data, captioned, folder = _read(dataset, annotations, split, pairs, videos)
+        if sample is not None and sample < len(captioned):
+            captioned = captioned.part([number * len(captioned) // sample for number in range(sample)])
+        read = {"config": read_pairs("--config", config), "scaler": scaler, "device": device, "dtype": dtype}
+        contenders = _line_up(model, adapter, method or ["tempme"], read_values(setting), read)
+        report = run(contenders, captioned, folder, frames=frames, out=out, on_video=_progress_line())
+        about = {**data, "listed": len(captioned), "length_s": captioned.end_s}
+        document = {**model_record("retrieval", contenders[0].model, model), **about, **report.to_json()}
+        if out is not None:
+            write_document(out / RECORD, document)
+        return _outcome(report, document, listed=len(captioned))
+
+    run_verb(body, as_json=as_json)
+
+
+def _read(
+    dataset: str | None, annotations: Path | None, split: str | None, pairs: Path | None, videos: Path | None
+) -> tuple[dict[str, Any], "CaptionedVideos", Path]:
+    """What is evaluated: as a record, the videos with their texts, and where the files are."""
+    from vidskim.evaluate.datasets.catalogue import read_dataset, usual_split
+    from vidskim.evaluate.datasets.own import read_own
+
+    if (dataset is None) == (pairs is None):
+        raise SettingsError("give --dataset with --annotations, or --pairs with a table of your own")
+    if pairs is not None:
+        given = {"--annotations": annotations, "--split": split}
+        if told := [name for name, value in given.items() if value is not None]:
+            raise SettingsError(f"{' and '.join(told)} is for --dataset, and --pairs is a table by itself")
+        folder = pairs.parent if videos is None else videos
+        return {"pairs": str(pairs), "folder": str(folder)}, read_own(pairs), folder
+    if dataset is None or annotations is None or videos is None:
+        raise SettingsError(
+            "--dataset needs --annotations and --videos, the folders of its texts and of its videos"
+        )
+    split = split or usual_split(dataset)
+    record = {"dataset": dataset, "split": split, "annotations": str(annotations), "folder": str(videos)}
+    return record, read_dataset(dataset, annotations, split), videos
+
+
+def _line_up(
+    model: str,
+    adapters: list[Path] | None,
+    methods: list[str],
+    settings: dict[str, list[object]],
+    read: dict[str, Any],
+) -> "list[Contender]":
+    """The plain model's frames, and each adapter's behind all methods; without adapters the plain model is."""
+    from vidskim.evaluate.contenders import line_up
+    from vidskim.pipeline.load import find_adapter, load_encoder
+
+    plain, beside = load_encoder(model, **read), find_adapter(model)
+    every = adapters or ([] if beside is None else [beside])
+    if not every:
+        return line_up(plain, methods, settings=settings)
+    found = line_up(plain, ())
+    for file in every:
+        encoder = load_encoder(model, adapter=file, **read)
+        found += line_up(encoder, methods, settings=settings, adapter=str(file))
+    return found
+
+
+def _outcome(report: "Report", document: dict[str, Any], *, listed: int) -> Outcome:
+    counts = f"{report.videos} of {listed} videos, {report.texts} texts, {report.frames} frames of each"
+    lines = [counts, *_tables(report), *lost_lines(report.missing, report.failed)]
+    return Outcome(document, lines, PARTIAL if report.missing or report.failed else DONE)
+
+
+def _tables(report: "Report") -> list[Any]:
+    """One for each direction."""
+    from rich.table import Table
+
+    tables: list[Any] = []
+    for title, place, ways in (
+        ("text to video", 0, [score.text_to_video for score in report.scores]),
+        ("video to text", 1, [score.video_to_text for score in report.scores]),
+    ):
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column(title)
+        for heading in ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "R-Sum", "GMAC/video", "ms/video"):
+            table.add_column(heading, justify="right")
+        for score, way in zip(report.scores, ways, strict=True):
+            name = f"{score.name}, {Path(score.adapter).name}" if score.adapter else score.name
+            table.add_row(name, *_cells(way), f"{score.macs / 1e9:.2f}", f"{1000 * score.seconds:.0f}")
+        table.add_row("chance", *_cells(report.chance[place]), "", "")
+        tables += ["", table]
+    return tables
+
+
+def _cells(scores: "RetrievalScores") -> list[str]:
+    recalls = [f"{share:.1f}" for share in scores.recalls.values()]
+    return [*recalls, f"{scores.median_rank:g}", f"{scores.mean_rank:.1f}", f"{scores.r_sum:.1f}"]
+
+
+def _progress_line() -> Callable[["Progress"], None]:
+    line = counting_line(every_s=5.0)
+
+    def show(progress: "Progress") -> None:
+        ended = progress.done == progress.listed
+        reused = f", {progress.reused} vectors were there" if progress.reused else ""
+        line(f"{progress.done}/{progress.listed} videos, {progress.failed} failed{reused}", ended)
+
+    return show
