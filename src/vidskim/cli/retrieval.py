@@ -6,38 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidskim.cli.captioned import Annotations, CaptionSource, Dataset, Pairs, Split, Videos
 from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, counting_line, run_verb, write_document
 from vidskim.cli.evaluation import lost_lines, model_record
 from vidskim.cli.model_options import MODEL_HELP, Config, Device, Dtype, Scaler, read_pairs, read_values
-from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
     from vidskim.evaluate.contenders import Contender
-    from vidskim.evaluate.datasets.captioned import CaptionedVideos
     from vidskim.evaluate.ranking import RetrievalScores
     from vidskim.evaluate.retrieval import Progress, Report
 
 RECORD = "record.json"
 
-Dataset = Annotated[
-    str | None, typer.Option(help="msrvtt, activitynet, didemo, lsmdc, msvd or vatex; needs --annotations.")
-]
-Annotations = Annotated[
-    Path | None, typer.Option(help="Folder with the data set's files under their official names.")
-]
-Split = Annotated[
-    str | None, typer.Option(help="Of the data set. Default: its test split, of activitynet val.")
-]
-Pairs = Annotated[
-    Path | None,
-    typer.Option(
-        help="Instead of a data set: a .csv with columns video and caption, or a .jsonl with such fields."
-    ),
-]
-Videos = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the videos, at any depth. Default with --pairs: the table's own."),
-]
 Adapters = Annotated[
     list[Path] | None,
     typer.Option(
@@ -109,7 +89,8 @@ def evaluate_retrieval(
     def body() -> Outcome:
         from vidskim.evaluate.retrieval import evaluate_retrieval as run
 
-        data, captioned, folder = _read(dataset, annotations, split, pairs, videos)
+        asked = CaptionSource(dataset, annotations, split, pairs, videos)
+        data, captioned, folder = asked.read()
         if sample is not None and sample < len(captioned):
             captioned = captioned.part([number * len(captioned) // sample for number in range(sample)])
         read = {"config": read_pairs("--config", config), "scaler": scaler, "device": device, "dtype": dtype}
@@ -122,30 +103,6 @@ def evaluate_retrieval(
         return _outcome(report, document, listed=len(captioned))
 
     run_verb(body, as_json=as_json)
-
-
-def _read(
-    dataset: str | None, annotations: Path | None, split: str | None, pairs: Path | None, videos: Path | None
-) -> tuple[dict[str, Any], "CaptionedVideos", Path]:
-    """What is evaluated: as a record, the videos with their texts, and where the files are."""
-    from vidskim.evaluate.datasets.catalogue import read_dataset, usual_split
-    from vidskim.evaluate.datasets.own import read_own
-
-    if (dataset is None) == (pairs is None):
-        raise SettingsError("give --dataset with --annotations, or --pairs with a table of your own")
-    if pairs is not None:
-        given = {"--annotations": annotations, "--split": split}
-        if told := [name for name, value in given.items() if value is not None]:
-            raise SettingsError(f"{' and '.join(told)} is for --dataset, and --pairs is a table by itself")
-        folder = pairs.parent if videos is None else videos
-        return {"pairs": str(pairs), "folder": str(folder)}, read_own(pairs), folder
-    if dataset is None or annotations is None or videos is None:
-        raise SettingsError(
-            "--dataset needs --annotations and --videos, the folders of its texts and of its videos"
-        )
-    split = split or usual_split(dataset)
-    record = {"dataset": dataset, "split": split, "annotations": str(annotations), "folder": str(videos)}
-    return record, read_dataset(dataset, annotations, split), videos
 
 
 def _line_up(

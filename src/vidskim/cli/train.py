@@ -8,6 +8,7 @@ import typer
 from vidskim.cli.console import JsonOption, Outcome, run_verb
 from vidskim.cli.distill import train_distill
 from vidskim.cli.train_recognition import train_recognition
+from vidskim.cli.train_retrieval import train_retrieval
 from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
 
 train = typer.Typer(
@@ -17,6 +18,7 @@ train = typer.Typer(
 
 train.command("distill")(train_distill)
 train.command("recognition")(train_recognition)
+train.command("retrieval")(train_retrieval)
 
 
 @train.command("contrastive")

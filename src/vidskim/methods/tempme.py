@@ -4,7 +4,7 @@ Blocks before the first join merge a few tokens in each frame. Where clips are j
 frames from there on. Source: Shen et al., TempMe, ICLR 2025, and the authors' code; ToMe's matching.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,9 +20,6 @@ from vidskim.tokens.clip_plan import PRESETS, ClipBlock, ClipPlan
 SPLITS = ("place", "clip")
 SETTINGS = ("plan", "split", "merge", "faithful")
 PRESET_LAYERS = 12  # of the models that the presets are for
-HIDDEN = (
-    -1e4
-)  # added to logits of tokens that stand for nothing; finite, so that a clip of nothing else stays finite
 
 
 @dataclass(frozen=True)
@@ -68,15 +65,29 @@ class TempMe:
                 f"this model has {config.registers} register tokens; TempMe is for models with a class token alone"
             )
         blocks = self.plan.blocks(layers=config.layers, patches=config.patches)
-        entering = {block.layer: block.clips * block.joined for block in blocks if block.joined > 1}
-        for layer, table in self.positions.items() if entering else ():
-            if layer not in entering or tuple(table.shape) != (entering[layer], config.width):
-                wanted = {join: [clips, config.width] for join, clips in entering.items()}
+        wanted = self._joining(blocks, config.width)
+        for layer, table in self.positions.items() if wanted else ():
+            if tuple(table.shape) != wanted.get(layer):
+                shapes = {join: list(shape) for join, shape in wanted.items()}
                 raise SettingsError(
                     f"clip positions of block {layer} are {list(table.shape)}, which is of another plan; this one's "
-                    f"blocks and shapes: {wanted}"
+                    f"blocks and shapes: {shapes}"
                 )
         return blocks
+
+    def position_shapes(self, config: VitConfig) -> dict[int, tuple[int, int]]:
+        """Blocks that use clip positions, and the shape [clips that enter the block, d] of each.
+
+        Raises:
+            SettingsError: as `blocks`.
+        """
+        blocks = self.blocks(config)
+        used = {block.layer for block in blocks if block.across or not self.faithful}
+        return {layer: shape for layer, shape in self._joining(blocks, config.width).items() if layer in used}
+
+    @staticmethod
+    def _joining(blocks: Sequence[ClipBlock], width: int) -> dict[int, tuple[int, int]]:
+        return {block.layer: (block.clips * block.joined, width) for block in blocks if block.joined > 1}
 
     def run(
         self, trunk: VisionTransformer, pixels: Tensor, mask: Tensor | None = None, *, traced: bool = False

@@ -10,6 +10,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from vidskim.disk import writing
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.layouts.tempme import is_authors, read_authors
 from vidskim.models.lora import LowRank
@@ -96,7 +97,8 @@ def save_adapter(
     header = {**(notes or {}), "format": FORMAT, "backbone": backbone}
     if adapter.plan is not None:
         header["plan"] = json.dumps(adapter.plan.to_record())
-    safetensors.torch.save_file(state, path, metadata=header)
+    with writing(path) as file:
+        file.write(safetensors.torch.save(state, metadata=header))
 
 
 def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:

@@ -161,7 +161,7 @@ def load_text_encoder(
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
     return TextEncoder(
         text_tower(checkpoint, *place),
-        _tokenizer(checkpoint, tokenizer),
+        read_tokenizer(checkpoint, tokenizer),
         model=checkpoint.description,
         dim=checkpoint.vision.dim,
         weights=checkpoint.weights_hash,
@@ -188,7 +188,7 @@ def _encoder(
         preparation=preparation,
         fingerprint=Fingerprint(name, weights, preparation.to_dict(), Full.name),
         text=text_tower(checkpoint, *place),
-        tokenizer=_tokenizer(checkpoint, tokenizer),
+        tokenizer=read_tokenizer(checkpoint, tokenizer),
         residual_tokenizer=residual,
         student=pupil,
         min_score=_min_score(path),
@@ -273,7 +273,12 @@ def _min_score(path: Path) -> float | None:
         raise CheckpointError(f'{file}: expected {{"min_score": a number}} ({error})') from error
 
 
-def _tokenizer(checkpoint: Checkpoint, given: str | PathLike[str] | None) -> Tokenizer | None:
+def read_tokenizer(checkpoint: Checkpoint, given: str | PathLike[str] | None = None) -> Tokenizer | None:
+    """The tokenizer given, else the one in the checkpoint's folder; None where there is none, or no text tower.
+
+    Raises:
+        CheckpointError: it is not the text tower's.
+    """
     if checkpoint.text is None:
         return None
     path = checkpoint.tokenizer_dir if given is None else Path(given)

@@ -79,7 +79,7 @@ def draw_shot(
         camera=_draw_camera(generator, kind),
         light=float(generator.uniform(0.03, 0.18)) if generator.random() < 0.3 else 0.0,
         grain=float(generator.uniform(1.0, 6.0)) if generator.random() < 0.5 else 0.0,
-        bystander=_draw_actor(generator, _draw_look(generator), None) if generator.random() < 0.2 else None,
+        bystander=draw_actor(generator, draw_look(generator), None) if generator.random() < 0.2 else None,
     )
 
 
@@ -103,7 +103,7 @@ def draw_event(
     again = before[-1].actor if before and generator.random() < 1 / 6 else None
     wants_held_out = split is Split.TEST and generator.random() < 0.5
     while True:
-        look = again.look if again else _draw_look(generator)
+        look = again.look if again else draw_look(generator)
         action = str(generator.choice(ACTIONS))
         held_out = is_held_out(look, action)
         if again:
@@ -114,15 +114,15 @@ def draw_event(
         if fits:
             break
     captions = write_paraphrases(look, action, shot.background.pattern, generator, count=PARAPHRASES)
-    return Event(start_s, end_s, _draw_actor(generator, look, action), captions, held_out)
+    return Event(start_s, end_s, draw_actor(generator, look, action), captions, held_out)
 
 
-def _draw_look(generator: np.random.Generator) -> Look:
+def draw_look(generator: np.random.Generator) -> Look:
     shape, colour, size = (str(generator.choice(tuple(names))) for names in (SHAPES, COLOURS, SIZES))
     return Look(shape, colour, size)
 
 
-def _draw_actor(generator: np.random.Generator, look: Look, action: str | None) -> Actor:
+def draw_actor(generator: np.random.Generator, look: Look, action: str | None) -> Actor:
     """A place from which its path stays in the middle square."""
     match action:
         case None:

@@ -1,0 +1,159 @@
+"""vidskim train retrieval."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidskim.cli.captioned import Annotations, CaptionSource, Dataset, Pairs, Videos
+from vidskim.cli.console import JsonOption, Outcome, note, run_verb
+from vidskim.cli.model_options import Config, read_pairs
+from vidskim.cli.train_recognition import read_held_out
+from vidskim.cli.training import Device, Seed, is_first_rank, loop_settings, step_line, training_outcome
+from vidskim.errors import SettingsError
+
+if TYPE_CHECKING:
+    from vidskim.evaluate.datasets.captioned import CaptionedVideos
+    from vidskim.train.loop import FitReport
+    from vidskim.train.syllabus import Located
+
+NOTHING = CaptionSource()
+TRAIN = "train"
+
+Out = Annotated[Path, typer.Option(help="Folder for the adapter, result.json, checkpoints and curve.png.")]
+TrainSplit = Annotated[str | None, typer.Option(help="Of the data set, never test. Default: train.")]
+HeldOut = Annotated[
+    str, typer.Option(help="Share of the videos to select the best weights by, or a table of such videos.")
+]
+SET_HELP = "plan (b32-12f, b16-12f, b32-64f, b16-64f, or JSON), split (place or clip), merge or faithful: name=value."
+Setting = Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)]
+Tune = Annotated[str, typer.Option(help="lora (beside frozen weights), or full (all weights).")]
+Rank = Annotated[int | None, typer.Option(min=1, help="Of LoRA. Default 8; rendered: 16.")]
+POSITION_HELP = "Standard deviation of clip positions at first. Default: 0, as published; rendered: 1."
+PositionStd = Annotated[float | None, typer.Option(min=0, help=POSITION_HELP)]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")]
+Epochs = Annotated[float | None, typer.Option(help="Instead of --steps: passes over the sentences.")]
+BATCH_HELP = "Videos in each step, of each process. Default 128; rendered: 32."
+Batch = Annotated[int | None, typer.Option(min=2, help=BATCH_HELP)]
+CHUNK_HELP = "Videos in memory at once: less memory, a third more time."
+Chunk = Annotated[int | None, typer.Option(min=1, help=CHUNK_HELP)]
+Words = Annotated[int, typer.Option(min=3, help="Most tokens of a sentence; 64 for paragraphs.")]
+Augment = Annotated[bool, typer.Option(help="RandAugment, alike in all frames of a video.")]
+
+
+def train_retrieval(
+    *,
+    out: Out,
+    model: Annotated[str, typer.Option(help="A CLIP: demo, a Hub id, a folder or a file.")] = "demo",
+    dataset: Dataset = None,
+    annotations: Annotations = None,
+    split: TrainSplit = None,
+    pairs: Pairs = None,
+    videos: Videos = None,
+    held_out: HeldOut = "0.05",
+    setting: Setting = None,
+    tune: Tune = "lora",
+    rank: Rank = None,
+    position_std: PositionStd = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    chunk: Chunk = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At its peak.")] = None,
+    words: Words = 32,
+    augment: Augment = True,
+    config: Config = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read videos.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train text-video retrieval: LoRA inside a CLIP whose frames see each other (TempMe).
+
+    Without videos it learns from rendered ones that no single frame can tell apart. Kept is what was best on the videos
+    held out; OUT/result.json has its scores beside those of the frames alone, without training. With several GPUs:
+    torchrun --no-python --nproc-per-node 4 vidskim train retrieval ..., the loss is that of all of them together.
+
+    Examples:
+
+      vidskim train retrieval --pairs captions.csv --videos clips/ --model openai/clip-vit-base-patch32 --out runs/mine
+
+      vidskim train retrieval --dataset msrvtt --annotations ann/ --videos clips/ --epochs 5 --model FOLDER --out runs/m
+
+      vidskim train retrieval --out runs/rendered
+    """
+    what = {"model": model, "tune": tune, "rank": rank, "position_std": position_std, "epochs": epochs}
+    what |= {"batch": batch, "chunk": chunk, "words": words, "augment": augment}
+    loop: dict[str, Any] = {"steps": steps, "learning_rate": learning_rate, "workers": workers}
+    loop |= {"seed": seed, "device": device}
+
+    def body() -> Outcome:
+        asked = CaptionSource(dataset, annotations, split, pairs, videos)
+        read = {"settings": read_pairs("--set", setting), "config": read_pairs("--config", config)}
+        more: dict[str, Any] = {name: values for name, values in read.items() if values}
+        if asked != NOTHING:
+            more |= _find_videos(asked, held_out)
+        return _train(out, {**what, **more}, loop)
+
+    run_verb(body, as_json=as_json and is_first_rank())
+
+
+def _find_videos(asked: CaptionSource, held_out: str) -> "dict[str, Located | float]":
+    """Videos to learn from, and what is held out; missing ones are named."""
+    from vidskim.evaluate.datasets.own import read_own
+
+    if asked.dataset is not None and asked.split is None:
+        asked = replace(asked, split=TRAIN)
+    if asked.split == "test":
+        raise SettingsError("nothing is trained or selected on a test split; received --split test")
+    _, sentences, folder = asked.read()
+    given = read_held_out(held_out)
+    rest = given if isinstance(given, float) else _locate(read_own(given), folder)
+    return {"videos": _locate(sentences, folder), "held_out": rest}
+
+
+def _locate(sentences: "CaptionedVideos", folder: Path) -> "Located":
+    found, paths, missing = sentences.locate(folder)
+    if missing and is_first_rank():
+        note(
+            f"{len(missing)} of {len(sentences)} videos are not in {folder}, such as {', '.join(missing[:3])}"
+        )
+    return found, paths
+
+
+def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
+    """Options that were not given, None, are the recipe's."""
+    from vidskim.train.retrieval import train_retrieval as run
+    from vidskim.train.syllabus import Retrieval, find_recipe
+
+    if loop["steps"] is not None and what["epochs"] is not None:
+        raise SettingsError(
+            f"give --steps or --epochs, not both; received {loop['steps']} and {what['epochs']:g}"
+        )
+    recipe, own = find_recipe(videos="videos" in what)
+    given = {name: value for name, value in what.items() if value is not None}
+    report = run(Retrieval(**{**own, **given}), out, loop_settings(recipe, **loop), on_step=step_line())
+    return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])
+
+
+def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
+    from vidskim.models.adapter import ADAPTER_FILE
+    from vidskim.train.selection import MODEL, read_result
+
+    result = read_result(out)
+    rows = (
+        ("frames alone, untrained", "frames_alone"),
+        ("before training", "before"),
+        (f"best, after step {result['best']['step']}", "best"),
+    )
+    lines = [
+        f"{name}: text to video R@1 {numbers['r1']:.1f}, R-Sum {numbers['r_sum']:.1f}; video to text R@1 "
+        f"{numbers['video_r1']:.1f}, R-Sum {numbers['video_r_sum']:.1f}"
+        for name, key in rows
+        for numbers in [result[key]]
+    ]
+    if result["best"]["r_sum_both"] <= result["frames_alone"]["r_sum_both"]:
+        lines.append("not better than the frames alone: train longer, on more videos, or with another rate")
+    kept = out / MODEL if tune == "full" else out / ADAPTER_FILE
+    return training_outcome({out: report}, kept, lines=tuple(lines), retrieval=result)

@@ -1,0 +1,173 @@
+"""Videos with sentences, read from files in batches of pairs; and which of them are held out."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidskim.errors import SettingsError, TrainingError, VideoError
+from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.train.pairs import HeldOut, Pairs, Texts
+from vidskim.train.randaugment import RandAugment, change_frames
+from vidskim.train.syllabus import Located
+from vidskim.video.prepare import Preparation, crop_frames
+from vidskim.video.spread import read_spread
+
+CAPTIONED = 18  # a salt for its stream of random numbers, as `scenes` has them
+ATTEMPTS = 8  # videos in a row that cannot be read before the training ends
+_log = logging.getLogger("vidskim")
+
+
+@dataclass(frozen=True)
+class CaptionedClips:
+    """A `Source` of videos with one of their sentences each.
+
+    In each pass over the videos, in an order of its own, a video comes with another of its sentences, so none comes
+    twice in a batch but where two passes meet. A video that cannot be read is named in a warning and the next one takes
+    its place.
+
+    Args:
+        videos: one or more, each with a sentence or more.
+        paths: of each.
+        texts: how sentences become token ids.
+        frames: of a video, spread over all of it.
+        preparation: of the model.
+        batch: videos in each batch.
+        augmentation: what videos undergo, None for nothing.
+        seed: of the whole stream.
+    """
+
+    videos: CaptionedVideos
+    paths: tuple[Path, ...]
+    _: KW_ONLY
+    texts: Texts
+    frames: int
+    preparation: Preparation
+    batch: int
+    augmentation: RandAugment | None = None
+    seed: int = 0
+
+    @cached_property
+    def sentences(self) -> list[list[str]]:
+        """Of each video."""
+        found: list[list[str]] = [[] for _ in self.paths]
+        for text, owner in zip(self.videos.texts, self.videos.owners, strict=True):
+            found[owner].append(text)
+        return found
+
+    def digest(self) -> str:
+        """What a training is bound to: resumed, it must see the same videos and sentences."""
+        listed = [self.videos.videos, self.videos.texts, self.videos.owners, list(map(str, self.paths))]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+    def part(self, places: Sequence[int]) -> "CaptionedClips":
+        """Some of the videos."""
+        return replace(
+            self, videos=self.videos.part(places), paths=tuple(self.paths[place] for place in places)
+        )
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """Batch `number`: "frames" uint8 [b, t, y, x, 3] and "ids" int64 [b, n] of each one's sentence.
+
+        Raises:
+            TrainingError: no video can be read for a while.
+        """
+        first = number * self.batch
+        pairs = [self._read_or_next(place) for place in range(first, first + self.batch)]
+        return {
+            "frames": torch.from_numpy(np.stack([frames for frames, _ in pairs])),
+            "ids": self.texts.encode([sentence for _, sentence in pairs]),
+        }
+
+    def read(self, which: int, *, changed_by: np.random.Generator | None = None) -> NDArray[np.uint8]:
+        """A video as the model takes it: uint8 [t, y, x, 3].
+
+        Args:
+            which: number of the video.
+            changed_by: draws how it is augmented; None leaves it as it is.
+
+        Raises:
+            VideoError: it cannot be read.
+        """
+        clip = read_spread(self.paths[which], self.frames, length_s=self.videos.end_s)
+        frames = clip.frames
+        if self.augmentation is not None and changed_by is not None:
+            frames = change_frames(frames, self.augmentation.draw(changed_by))
+        return crop_frames(frames, self.preparation)
+
+    def _read_or_next(self, place: int) -> tuple[NDArray[np.uint8], str]:
+        """The pair at a place of the stream, or the next whose video can be read."""
+        for later in range(place, place + ATTEMPTS):
+            turn, at = divmod(later, len(self.paths))
+            which = _order(len(self.paths), self.seed, turn)[at]
+            sentences = self.sentences[which]
+            try:
+                frames = self.read(which, changed_by=np.random.default_rng([CAPTIONED, self.seed, later]))
+            except VideoError as error:
+                _log.warning("%s; another video takes its place", error)
+                continue
+            return frames, sentences[_turn(len(sentences), self.seed, which, turn)]
+        raise TrainingError(f"{ATTEMPTS} videos in a row could not be read; the last: {self.paths[which]}")
+
+
+def open_captioned(clips: CaptionedClips, *, held_out: float | Located) -> Pairs:
+    """What is learnt from, and what is held out.
+
+    Args:
+        clips: all videos.
+        held_out: share of them, or other videos.
+
+    Raises:
+        SettingsError: the share is out of range or leaves fewer than two videos on a side, or a video is on both.
+    """
+    if isinstance(held_out, float):
+        learnt, asked = _hold_out(clips.videos, share=held_out)
+        source, exam = clips.part(learnt), clips.part(asked)
+    else:
+        source, exam = clips, replace(clips, videos=held_out[0], paths=held_out[1])
+        if shared := set(source.paths) & set(exam.paths):
+            raise SettingsError(
+                f"{len(shared)} videos are on both sides, such as {min(shared)}; leave them out of one"
+            )
+    return Pairs(
+        source=source,
+        held_out=HeldOut(
+            count=len(exam.paths), sentences=exam.videos.texts, owners=exam.videos.owners, read=exam.read
+        ),
+        digest=source.digest(),
+        sentences=len(source.videos.texts),
+    )
+
+
+def _hold_out(videos: CaptionedVideos, *, share: float) -> tuple[list[int], list[int]]:
+    """Numbers of the videos to train on, and of those to select by, chosen by the hash of their names."""
+    if not 0 < share < 1:
+        raise SettingsError(f"the share of videos held out must lie between 0 and 1, received {share:g}")
+    count = max(2, round(share * len(videos)))
+    if len(videos) - count < 2:
+        raise SettingsError(
+            f"{len(videos)} videos are too few to hold out {count} of them and train on two or more; give more videos, "
+            "or others to hold out"
+        )
+    ordered = sorted(range(len(videos)), key=lambda n: hashlib.sha256(videos.videos[n].encode()).digest())
+    return sorted(ordered[count:]), sorted(ordered[:count])
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int, turn: int) -> Sequence[int]:
+    order: list[int] = np.random.default_rng([CAPTIONED, seed, turn, count]).permutation(count).tolist()
+    return order
+
+
+def _turn(sentences: int, seed: int, which: int, turn: int) -> int:
+    """Which sentence a video has in a pass: all come before one comes again, each time in another order."""
+    again, at = divmod(turn, sentences)
+    return int(np.random.default_rng([CAPTIONED, seed, which, again]).permutation(sentences)[at])

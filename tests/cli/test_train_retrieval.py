@@ -1,0 +1,70 @@
+"""vidskim train retrieval, as typed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidskim.pipeline.load import load_model
+from vidskim.synth.actions import draw_action
+from vidskim.synth.render import render_video
+from vidskim.video.write import write_video
+
+Verb = Callable[..., tuple[int, dict[str, Any], str]]
+PLAN = "plan=" + json.dumps({"frames": 2, "joins": [[4, 2]], "r": 1})
+QUICK = ("--set", PLAN, "--steps", 1, "--workers", 0)
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short videos and a table of their captions, which names a fifth."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = ["video,caption"]
+    for number in range(4):
+        script = draw_action("train", seed=0, number=number)
+        write_video(folder / f"{number}.mp4", render_video(script, fps=3.0, height=48, width=64), 3.0)
+        rows.append(f"{number},{script.events[0].captions[0]}")
+    rows.append("gone,a red star")
+    (folder / "pairs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--pairs", footage / "pairs.csv", "--videos", footage, "--batch", 2, "--held-out", 0.5, *QUICK)
+    code, document, told = verb("train", "retrieval", *options, "--out", out)
+    assert code == 0
+    assert "1 of 5 videos are not in" in told
+    assert "gone" in told
+    assert document["result"] == str(out / "tempme_adapter.safetensors")
+    assert {"frames_alone", "before", "best"} < set(document["retrieval"])
+    model = load_model("demo", method="tempme", adapter=document["result"])
+    assert model.plan().plan.frames == 2
+    assert (out / "curve.png").is_file()
+    code, document, _ = verb("train", "retrieval", *options, "--out", out)  # finished: it says so again
+    assert (code, document["parts"][0]["resumed_from"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--steps", 2, "--epochs", 1), "give --steps or --epochs, not both; received 2 and 1"),
+        (("--epochs", 1), "epochs goes with videos; rendered ones have no end"),
+        (("--pairs", "x.csv"), "x.csv: no such table"),
+        (("--videos", "."), "give --dataset with --annotations, or --pairs with a table of your own"),
+        (("--videos", ".", "--dataset", "msrvtt"), "--dataset needs --annotations and --videos"),
+        (
+            ("--videos", ".", "--dataset", "msrvtt", "--annotations", ".", "--split", "test"),
+            "nothing is trained or selected on a test split",
+        ),
+        (("--tune", "some"), "unknown tune 'some'"),
+        (("--batch", 12), "batch must be a multiple of 8; received 12"),
+        (("--set", "plan=b32-12f"), "the plan joins clips in block 10"),
+    ],
+)
+def test_wrong_usage_is_named(verb: Verb, tmp_path: Path, options: tuple[object, ...], message: str) -> None:
+    code, document, _ = verb("train", "retrieval", "--out", tmp_path / "out", *options)
+    assert code == 2
+    assert message in document["error"]["message"]

@@ -1,0 +1,136 @@
+"""Videos with sentences, read from files."""
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from footage_files import write_square
+
+from vidskim.errors import SettingsError, TrainingError
+from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.models.tokenizer import Tokenizer
+from vidskim.train.captioned import CaptionedClips, open_captioned
+from vidskim.train.pairs import Texts
+from vidskim.train.randaugment import RandAugment
+from vidskim.video.prepare import Preparation, crop_frames
+from vidskim.video.spread import read_spread
+
+WORDS = [f"{name} {turn}" for name in "abcd" for turn in ("one", "two", "three")]
+TEXTS = Texts(Tokenizer.learn(WORDS, merges=60), 16)
+GREY = Preparation(size=32, resize=32, mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    folder = tmp_path_factory.mktemp("captioned")
+    return tuple(write_square(folder / f"{name}.mp4", frames=6, seed=n) for n, name in enumerate("abcd"))
+
+
+def clips(paths: tuple[Path, ...], **changes: Any) -> CaptionedClips:
+    rows = [(text[0], text) for text in WORDS]
+    given = {"texts": TEXTS, "frames": 3, "preparation": GREY, "batch": 2, "seed": 0}
+    return CaptionedClips(CaptionedVideos.of(rows), paths, **{**given, **changes})
+
+
+def sentences(batch: dict[str, torch.Tensor]) -> list[str]:
+    known = {tuple(TEXTS.encode([text])[0].tolist()): text for text in WORDS}
+    end = TEXTS.tokenizer.end_id
+    return [known[tuple(row[: row.index(end) + 1])] for row in batch["ids"].tolist()]
+
+
+def test_every_video_comes_once_in_a_pass_and_every_sentence_in_as_many_as_there_are(
+    footage: tuple[Path, ...],
+) -> None:
+    source = clips(footage)
+    seen = [sentences(source[number]) for number in range(6)]
+    for turn in range(3):
+        passed = seen[2 * turn] + seen[2 * turn + 1]
+        assert sorted(text[0] for text in passed) == list("abcd")
+    assert Counter(text for batch in seen for text in batch) == Counter(WORDS)
+
+
+def test_frames_are_those_of_the_file_as_the_model_takes_them(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    batch = source[0]
+    assert batch["frames"].shape == (2, 3, 32, 32, 3)
+    which = "abcd".index(sentences(batch)[0][0])
+    expected = crop_frames(read_spread(footage[which], 3).frames, GREY)
+    assert np.array_equal(batch["frames"][0].numpy(), expected)
+    assert all(torch.equal(source[5][name], value) for name, value in clips(footage)[5].items())
+
+
+def test_augmentation_is_of_what_is_learnt_only(footage: tuple[Path, ...]) -> None:
+    plain, changed = clips(footage), clips(footage, augmentation=RandAugment(share=1.0))
+    assert sentences(plain[0]) == sentences(changed[0])
+    assert not torch.equal(plain[0]["frames"], changed[0]["frames"])
+    assert np.array_equal(plain.read(0), changed.read(0))
+
+
+def test_only_the_first_seconds_are_read_where_the_data_set_says_so(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    short = replace(source, videos=replace(source.videos, end_s=0.9))
+    whole, start = source.read(0), short.read(0)
+    assert np.array_equal(whole[0], start[0])
+    assert not np.array_equal(whole[-1], start[-1])
+
+
+def test_a_video_that_cannot_be_read_is_named_and_the_next_takes_its_place(
+    footage: tuple[Path, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = tmp_path / "a.mp4"
+    bad.write_bytes(b"not a video")
+    source = clips((bad, *footage[1:]))
+    with caplog.at_level(logging.WARNING, logger="vidskim"):
+        batches = [source[number] for number in range(2)]
+    assert all(len(batch["frames"]) == 2 for batch in batches)
+    assert "a.mp4" in caplog.text
+    assert "another video takes its place" in caplog.text
+    with pytest.raises(TrainingError, match="8 videos in a row could not be read"):
+        clips((bad,) * 4)[0]
+
+
+def test_a_share_of_the_videos_is_held_out(footage: tuple[Path, ...]) -> None:
+    pairs = open_captioned(clips(footage), held_out=0.5)
+    assert pairs.sentences == 6
+    assert pairs.held_out.count == 2
+    learnt = {text[0] for number in range(6) for text in sentences(pairs.source[number])}
+    asked = {text[0] for text in pairs.held_out.sentences}
+    assert learnt | asked == set("abcd")
+    assert not learnt & asked
+
+
+def test_other_videos_are_held_out(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    some, rest = source.part([0, 1]), source.part([2, 3])
+    pairs = open_captioned(some, held_out=(rest.videos, rest.paths))
+    assert pairs.held_out.sentences == rest.videos.texts
+    assert np.array_equal(pairs.held_out.read(0), source.read(2))
+    both = source.part([1, 2])
+    with pytest.raises(SettingsError, match="1 videos are on both sides"):
+        open_captioned(some, held_out=(both.videos, both.paths))
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (0.0, "must lie between 0 and 1"),
+        (1.0, "must lie between 0 and 1"),
+        (0.7, "are too few to hold out 3"),
+    ],
+)
+def test_a_share_that_leaves_nothing_is_refused(
+    footage: tuple[Path, ...], share: float, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        open_captioned(clips(footage), held_out=share)
+
+
+def test_the_digest_tells_material_apart(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    assert source.digest() == clips(footage, batch=3).digest()
+    assert source.digest() != source.part([0, 1, 2]).digest()

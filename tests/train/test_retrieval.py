@@ -1,0 +1,217 @@
+"""Training of retrieval, in small: it learns, it resumes exactly, what it writes loads and says the same."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_clip
+import torch
+from safetensors.torch import load_file
+from small_clip import LOOP, small_task, write_clip
+from test_distributed import free_ports
+
+from vidskim.errors import CheckpointError, SettingsError
+from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.models.adapter import ADAPTER_FILE, read_adapter
+from vidskim.pipeline.load import load_model
+from vidskim.train.checkpoint import list_checkpoints
+from vidskim.train.loop import LoopSettings
+from vidskim.train.metrics import read_metrics
+from vidskim.train.retrieval import make_task, train_retrieval
+from vidskim.train.selection import MODEL, read_result
+from vidskim.video.prepare import normalise
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip"))
+
+
+def losses(out: Path) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_metrics(out) if "loss" in line]
+
+
+def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> None:
+    what = small_task(clip)
+    task = make_task(what, seed=0)
+    report = train_retrieval(what, tmp_path, LOOP)
+    result = read_result(tmp_path)
+    assert {"r1", "r_sum", "video_r1", "video_r_sum", "r_sum_both", "unreadable"} == set(report.metrics)
+    assert result["best"]["step"] in (2, 4, 6)
+    curve = [line["validation"]["r_sum_both"] for line in read_metrics(tmp_path) if "validation" in line]
+    assert result["best"]["r_sum_both"] == max(curve)
+    model = load_model(
+        clip, method="tempme", adapter=tmp_path / ADAPTER_FILE, dtype="float32"
+    )  # the plan is the adapter's
+    assert model.plan().plan.to_record()["frames"] == 4
+    held_out = task.pairs.held_out
+    clips = [normalise(held_out.read(number), model.preparation) for number in range(8)]
+    vectors = model.encode_video(torch.stack(clips))
+    adapter = read_adapter(tmp_path / ADAPTER_FILE)
+    with torch.no_grad():  # the same weights, put in where they learnt
+        for tower, additions in ((task.model.vision, adapter.vision), (task.model.text, adapter.text)):
+            for number, pair in additions.items():
+                qkv = tower.get_submodule(f"blocks.{number}.attention.qkv")
+                qkv.get_parameter("down").copy_(pair.down)
+                qkv.get_parameter("up").copy_(pair.up)
+        for layer, table in adapter.positions.items():
+            task.model.positions[str(layer)].copy_(table)
+        frames = torch.from_numpy(np.stack([held_out.read(number) for number in range(8)]))
+        torch.testing.assert_close(task.model.encode_videos(frames), vectors, rtol=0, atol=1e-5)
+        ids = task.texts.encode(held_out.sentences[:5])
+        texts = model.encode_text(held_out.sentences[:5])
+        torch.testing.assert_close(task.model.encode_texts(ids), texts, rtol=0, atol=1e-5)
+    frozen = make_task(what, seed=0).model
+    with torch.no_grad():  # and it is not what it was
+        assert not torch.allclose(frozen.encode_videos(frames), vectors, atol=1e-3)
+
+
+def test_only_the_adapter_learns(clip: Path) -> None:
+    model = make_task(small_task(clip), seed=0).model
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert {name.split(".")[-1] for name in learning} == {"down", "up", "1", "2"}
+    assert sum("blocks" in name for name in learning) == 2 * (4 + 2)
+
+
+def test_it_learns_its_own_batch(clip: Path) -> None:
+    task = make_task(small_task(clip), seed=0)
+    batch = task.source[0]
+    trained = [value for value in task.model.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
+    values = []
+    for _ in range(12):
+        loss, numbers = task.loss(task.model, batch, torch.Generator())
+        values.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert values[-1] < 0.8 * values[0]
+    assert 0 <= float(numbers["batch_r1"]) <= 1
+
+
+def test_chunks_change_memory_and_nothing_else(clip: Path) -> None:
+    """Gradients of a batch that is encoded in parts are those of the whole."""
+    found = []
+    for chunk in (None, 3):
+        task = make_task(small_task(clip, chunk=chunk), seed=0)
+        with torch.no_grad():  # zeros would hide half of the gradients
+            for name, value in task.model.named_parameters():
+                if name.endswith(".up"):
+                    value.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+        task.loss(task.model, task.source[0], torch.Generator())[0].backward()
+        found.append({name: p.grad for name, p in task.model.named_parameters() if p.grad is not None})
+    whole, parts = found
+    assert whole.keys() == parts.keys()
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_goes_on_with_the_same_curve(clip: Path, tmp_path: Path) -> None:
+    what = small_task(clip)
+    train_retrieval(what, tmp_path / "whole", LOOP)
+
+    class StopError(Exception):
+        """Ends it in the middle."""
+
+    def stop(report: object) -> None:
+        if report.step == 5:  # type: ignore[attr-defined]
+            raise StopError
+
+    with pytest.raises(StopError):
+        train_retrieval(what, tmp_path / "cut", LOOP, on_step=stop)
+    assert max(list_checkpoints(tmp_path / "cut")) == 4
+    report = train_retrieval(what, tmp_path / "cut", LOOP)
+    assert report.resumed_from == 4
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    assert read_result(tmp_path / "cut") == read_result(tmp_path / "whole")
+    first, second = (load_file(tmp_path / name / ADAPTER_FILE) for name in ("whole", "cut"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rank": 3},
+        {"position_std": 0.1},
+        {"batch": 16},
+        {"settings": {"plan": small_clip.PLAN, "merge": False}},
+    ],
+)
+def test_going_on_with_other_settings_is_refused(
+    clip: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    train_retrieval(small_task(clip), tmp_path, replace(LOOP, steps=2))
+    with pytest.raises((SettingsError, CheckpointError)):
+        train_retrieval(small_task(clip, **change), tmp_path, replace(LOOP, steps=2))
+
+
+def test_full_tuning_writes_a_model_with_its_adapter(clip: Path, tmp_path: Path) -> None:
+    train_retrieval(small_task(clip, tune="full"), tmp_path, replace(LOOP, steps=2))
+    model = load_model(tmp_path / MODEL, method="tempme", dtype="float32")
+    assert model.plan().plan.to_record()["joins"] == small_clip.PLAN["joins"]
+    assert model.encode_text(["a red star moves up"]).shape == (1, 16)
+    plain = load_model(clip, dtype="float32")
+    assert not torch.allclose(plain.encode_text(["a red star"]), model.encode_text(["a red star"]), atol=1e-3)
+    with pytest.raises(CheckpointError, match="trained beside another model"):
+        load_model(clip, method="tempme", adapter=tmp_path / MODEL / ADAPTER_FILE)
+
+
+def test_two_ranks_train_what_one_would(clip: Path, tmp_path: Path) -> None:
+    """Each with half of the batch, with the loss over both halves."""
+    (port,) = free_ports(1)
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command = [sys.executable, "-W", "error", small_clip.__file__, str(clip), str(tmp_path / "two")]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    train_retrieval(small_task(clip), tmp_path / "one", LOOP)
+    two, one = losses(tmp_path / "two"), losses(tmp_path / "one")
+    assert [step for step, _ in two] == [step for step, _ in one]
+    assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], rel=1e-3)
+    first, second = (load_file(list_checkpoints(tmp_path / name)[LOOP.steps]) for name in ("one", "two"))
+    for name, value in first.items():
+        if name.startswith("model."):
+            torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
+    assert one[-1][1] < one[0][1]
+
+
+def test_a_model_without_text_is_refused(tmp_path: Path, clip: Path) -> None:
+    (clip_copy := tmp_path / "clip").mkdir()
+    for file in clip.iterdir():
+        if file.name != "tokenizer.json":
+            (clip_copy / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(CheckpointError, match="retrieval is trained on a whole CLIP"):
+        make_task(small_task(clip_copy), seed=0)
+
+
+def test_epochs_are_passes_over_the_sentences(clip: Path, tmp_path: Path) -> None:
+    from footage_files import write_square
+
+    paths = tuple(write_square(tmp_path / f"{n}.mp4", frames=5, seed=n) for n in range(6))
+    rows = [(path.stem, f"video {path.stem} {turn}") for path in paths for turn in range(3)]
+    what = small_task(
+        clip, videos=(CaptionedVideos.of(rows), paths), held_out=0.34, batch=2, epochs=1.0, augment=False
+    )
+    report = train_retrieval(what, tmp_path / "out", replace(LOOP, checkpoint_every=100))
+    assert report.steps == 6  # four videos of three sentences, two at a time
+    assert read_result(tmp_path / "out")["best"]["unreadable"] == 0
+
+
+def test_the_recipe_is_the_published_one() -> None:
+    from vidskim.train.syllabus import PAPER
+
+    expected = {"steps": 7030, "learning_rate": 6e-4, "weight_decay": 0.2, "betas": (0.9, 0.999), "eps": 1e-6}
+    assert {name: getattr(PAPER, name) for name in expected} == expected
+    assert isinstance(PAPER, LoopSettings)
+    assert PAPER.warmup_steps == 0.1 * PAPER.steps
+    assert PAPER.final_fraction == 0
