@@ -186,7 +186,8 @@ def test_an_adapter_beside_a_plain_clip(clip_folder: Path, tmp_path: Path, video
     tuned = load_encoder(base, device="cpu", dtype="float32", adapter=file)
     assert tuned.fingerprint.weights == given.fingerprint.weights
     with pytest.raises(SettingsError, match=r"clip positions of block 1 are .* which is of another plan"):
-        load(base, plan={"frames": 8, "joins": {1: 2}})
+        load(base, adapter=file, plan={"frames": 8, "joins": {1: 2}})
+    assert torch.equal(load(base, plan=plan).encode_video(pixels), bare)  # with a plan it has to be asked for
     with pytest.raises(CheckpointError, match="this adapter was trained beside another model"):
         load(FIXTURE.parent / "residualvit_weights.safetensors", adapter=file, config={"heads": 4})
 

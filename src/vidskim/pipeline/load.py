@@ -64,7 +64,8 @@ def load_model(
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
         adapter: LoRA of a CLIP and clip positions: a file that vidskim trained, a folder in PEFT's format or a
-            checkpoint of TempMe's authors. Default for method="tempme": the one in the checkpoint's folder, if any.
+            checkpoint of TempMe's authors. Default for method="tempme" without a plan: the one in the checkpoint's
+            folder, if any.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
             of "tempme" plan, split, merge, faithful; of "sta" r, groups, direction, anchor, and on Video Swin r1,
             windows, anchor; of "random" seed.
@@ -88,7 +89,8 @@ def load_model(
         classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
-    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=method == TempMe.name)
+    own = method == TempMe.name and settings.get("plan") is None  # its clip positions are of its plan
+    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=own)
     full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
     return _with_method(full, method, settings)
 
