@@ -152,3 +152,47 @@ def test_what_does_not_go_with_a_classifier_is_named(
     code, document, _ = verb("explain", rendered / "v1.mp4", "--model", videomae, *options)
     assert code == 2
     assert message in document["error"]["message"]
+
+
+PLAN = 'plan={"frames": 4, "joins": {"3": 2, "4": 2}, "r": 4, "across": 0.3, "within": 0.1}'
+JOINING = ("--method", "tempme", "--set", PLAN)
+
+
+def test_a_plan_and_what_it_does(rendered: Path, tmp_path: Path, verb: Verb) -> None:
+    out = tmp_path / "joined.png"
+    code, document, err = verb("explain", rendered / "v1.mp4", "--out", out, *JOINING)
+    assert (code, err) == (0, "")
+    assert document["method"] == "tempme, 4 frames, joins 2 2, split place"
+    assert [stage["groups"] for stage in document["stages"]] == [4, 2, 1, 1]
+    assert document["plan"]["frames"] == 4
+    with Image.open(out) as image:
+        assert image.height > image.width / 2
+    code, plan, _ = verb("explain", *JOINING)
+    assert code == 0
+    assert plan == {key: document[key] for key in ("plan", "blocks", "macs", "full_macs")}
+
+
+def test_a_plan_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["explain", *JOINING])
+    lines = capsys.readouterr().out.splitlines()
+    assert exit_info.value.code == 0
+    assert lines[0].startswith("block  clips  frames in each")
+    assert len(lines) == 8
+    assert lines[-1].startswith("4 frames, ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a VIDEO; only --method tempme has a plan to print without one"),
+        (["gone.mp4", "--adapter", "a.safetensors"], "--adapter goes with --method tempme"),
+        ([*JOINING, "--fps", "2"], "--fps is for frame models; tempme takes as many frames as its plan has"),
+        ([*JOINING, "--out", "x.mp4"], "--out ends in .png for tempme, received 'x.mp4'"),
+        ([*JOINING, "--keep", "0.5"], "unknown setting of method='tempme', 'keep'"),
+    ],
+)
+def test_what_does_not_go_with_a_plan(verb: Verb, arguments: list[str], message: str) -> None:
+    code, document, _ = verb("explain", *arguments)
+    assert code == 2
+    assert message in document["error"]["message"]

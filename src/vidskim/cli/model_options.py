@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vidskim.pipeline.calibration import Calibration
     from vidskim.pipeline.classifier import VideoClassifier
     from vidskim.pipeline.encoder import VideoEncoder
+    from vidskim.pipeline.retrieval import RetrievalEncoder
 
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
 MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
@@ -129,6 +130,17 @@ class ModelChoice:
         if self.calibration is not None:
             self.calibration.require(encoder.fingerprint)
         return encoder
+
+    def load_joined(self, adapter: Path | None) -> "RetrievalEncoder":
+        """The same for whole videos; `method` is "tempme".
+
+        Args:
+            adapter: what was trained beside the model; None is the one in its folder, if any.
+        """
+        from vidskim.pipeline.load import load_model
+
+        model: RetrievalEncoder = load_model(self.source, adapter=adapter, **self._options)
+        return model
 
     def load_classifier(self) -> "VideoClassifier":
         """The same for a video classifier.

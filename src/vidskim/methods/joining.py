@@ -137,3 +137,31 @@ def join(x: Tensor, k: int, *, classes: int) -> Tensor:
     """
     groups = x.view(-1, k, *x.shape[1:])  # clips/k k n d
     return torch.cat([groups[:, :, :classes].flatten(1, 2), groups[:, :, classes:].flatten(1, 2)], dim=1)
+
+
+def follow_patches(blocks: Sequence[ClipBlock], merged: Sequence[Merged]) -> list[Tensor]:
+    """In which token each patch of a video is, after each block.
+
+    Args:
+        blocks: the plan's, for the trunk.
+        merged: of one video, the last block's among them (`traced`).
+
+    Returns:
+        For each block the patches' tokens, numbered through the video, int64 [frames, patches]: clips one after the
+        other, class tokens counted. Patches of one number became one token.
+    """
+    slots: dict[tuple[int, str], Tensor] = {(each.layer, each.stage): each.slots for each in merged}
+    frames, n = blocks[0].clips * blocks[0].frames, blocks[0].entering
+    place = torch.arange(frames * n).view(frames, n)[:, 1:]
+    found = []
+    for block in blocks:
+        clips = block.clips * block.joined
+        if block.joined > 1:
+            tokens = torch.arange(clips * block.entering).view(clips, -1, 1)
+            joined = join(tokens, block.joined, classes=block.frames // block.joined)
+            place = joined.flatten().argsort()[place]
+        for stage, count in (("across", block.attending), ("within", block.leaving)):
+            if (own := slots.get((block.layer, stage))) is not None:
+                place = (own + count * torch.arange(block.clips)[:, None]).flatten()[place]
+        found.append(place)
+    return found

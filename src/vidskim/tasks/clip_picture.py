@@ -1,5 +1,6 @@
-"""A picture of a clip: its slices side by side, and below them the tokens left after each stage."""
+"""A picture of a clip or video: its slices side by side, and below them the tokens left after each stage."""
 
+from colorsys import hls_to_rgb
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from vidskim.disk import writing
 from vidskim.errors import SettingsError
-from vidskim.tasks.explain_clip import ClipExplanation, ClipStage
+from vidskim.tasks.explain_clip import ClipStage, TokenExplanation
 from vidskim.tasks.patch_picture import (
     BEFORE,
     FAINT,
@@ -23,10 +24,11 @@ from vidskim.tasks.patch_state import COMPUTED, DROPPED, MERGED, PatchState
 
 SIDE = 112  # of a slice in the drawing, about, pixels
 MARGIN, SPACE, LABEL, TITLE, LINE, BAR = 16, 6, 190, 84, 22, 4  # pixels
+OWN_SHARE, GOLDEN = 0.45, 0.618034  # of a merged token's own colour; neighbours in number are far in hue
 FRESH_TINT, FRESH_SHARE = (190, 40, 40), 0.62  # of tokens that this stage dropped
 
 
-def write_clip_picture(explanation: ClipExplanation, out: Path, *, slices: int, title: str) -> list[int]:
+def write_clip_picture(explanation: TokenExplanation, out: Path, *, slices: int, title: str) -> list[int]:
     """Draw an explanation of a clip as a PNG.
 
     Args:
@@ -50,7 +52,7 @@ def write_clip_picture(explanation: ClipExplanation, out: Path, *, slices: int, 
     return shown
 
 
-def draw_clip(explanation: ClipExplanation, shown: list[int], *, title: str) -> Image.Image:
+def draw_clip(explanation: TokenExplanation, shown: list[int], *, title: str) -> Image.Image:
     """Title, the clip, a row for each stage, legend.
 
     Args:
@@ -85,7 +87,7 @@ def draw_clip(explanation: ClipExplanation, shown: list[int], *, title: str) -> 
     return image
 
 
-def _cells(explanation: ClipExplanation, number: int, shown: list[int]) -> list[Picture]:
+def _cells(explanation: TokenExplanation, number: int, shown: list[int]) -> list[Picture]:
     """The slices after `number` stages, painted as one wide picture, so that what is merged has one colour in all."""
     stages = explanation.stages
     grid = stages[0].fates.shape if stages else (len(explanation.times_s), 1, 1)
@@ -113,6 +115,8 @@ def _cells(explanation: ClipExplanation, number: int, shown: list[int]) -> list[
         before = stages[number - 2].fates if number > 1 else np.full(grid, COMPUTED, np.int8)
         fresh = _side_by_side((fates == DROPPED) & (before != DROPPED))
         drawn = _tint(drawn, plain, fresh.repeat(cell, axis=0).repeat(cell, axis=1))
+    if number and explanation.coloured:
+        drawn = _colour(drawn, state.slots.repeat(cell, axis=0).repeat(cell, axis=1))
     return [drawn[:, place * x : (place + 1) * x] for place in shown]
 
 
@@ -129,17 +133,28 @@ def _tint(drawn: Picture, plain: Picture, fresh: npt.NDArray[np.bool_]) -> Pictu
     return out
 
 
+def _colour(drawn: Picture, slots: npt.NDArray[np.int64]) -> Picture:
+    """Each merged token in a colour of its own, so that its patches are found again in other slices."""
+    out = drawn.astype(np.float32)
+    for rank, slot in enumerate(np.unique(slots[slots >= 0])):
+        colour = [255 * part for part in hls_to_rgb(rank * GOLDEN % 1, 0.5, 0.9)]
+        out[slots == slot] += OWN_SHARE * (np.array(colour) - out[slots == slot])
+    return out.round().astype(np.uint8)
+
+
 def _write_label(
-    pen: ImageDraw.ImageDraw, explanation: ClipExplanation, number: int, place: tuple[int, int]
+    pen: ImageDraw.ImageDraw, explanation: TokenExplanation, number: int, place: tuple[int, int]
 ) -> None:
     """Which stage a row shows, and what is left after it."""
-    lines = ["the clip", f"{explanation.tokens} tokens", ""]
+    lines = [f"the {explanation.whole}", f"{explanation.tokens} tokens", ""]
     if number:
         stage = explanation.stages[number - 1]
         slices = len(explanation.times_s) // stage.groups
-        groups = "the whole clip" if stage.groups == 1 else f"{stage.groups} groups"
+        groups = (
+            f"{stage.groups} {explanation.group}s" if stage.groups > 1 else f"the whole {explanation.whole}"
+        )
         if stage.groups > 1 and slices > 1:
-            groups += f" of {slices} slices"
+            groups += f" of {slices} {explanation.slice}s"
         lines = [stage.name, f"{stage.left} left, {stage.left / explanation.tokens:.0%}", groups]
     for line, text in enumerate(lines):
         font, fill = text_font(16 if line == 0 else 14), INK if line == 0 else FAINT
@@ -159,11 +174,11 @@ def _draw_groups(
             pen.rectangle((start, top, end - 1, top + BAR - 1), fill=BEFORE)
 
 
-def _draw_legend(image: Image.Image, explanation: ClipExplanation, place: tuple[int, int]) -> None:
+def _draw_legend(image: Image.Image, explanation: TokenExplanation, place: tuple[int, int]) -> None:
     pen, font = ImageDraw.Draw(image), text_font(14)
     x, y = place
     fates = [stage.fates for stage in explanation.stages]
-    entries = [(BEFORE, "slices whose tokens are chosen together")] if fates else []
+    entries = [(BEFORE, explanation.shared)] if fates else []
     if any((own == DROPPED).any() for own in fates):
         red = tuple(round(FRESH_SHARE * value + 20) for value in FRESH_TINT)
         entries += [((red[0], red[1], red[2]), "dropped here"), ((26, 26, 26), "dropped before")]

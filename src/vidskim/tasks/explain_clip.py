@@ -1,10 +1,11 @@
 """What a video classifier's method did with a clip: which tokens are left after each stage, and what it says then."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -50,19 +51,17 @@ class ClipStage:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipExplanation:
-    """What a method did with one clip of a video.
+class TokenExplanation(ABC):
+    """What became of the tokens of a clip, or of a whole video.
 
     Args:
         method: its name and settings, "sta, r 48, groups halved".
         times_s: of the frame that each slice of tokens begins with, float64 [t].
         pictures: those frames as the model sees them, uint8 [t, y, x, 3].
-        stages: in order; none where nothing was dropped.
-        tokens: of the clip before the first stage; on Video Swin cells.
-        macs: multiply-accumulates of the clip.
-        full_macs: what the full classifier spends on it.
-        label: what the clip shows, and with what probability.
-        full_label: the same by the full classifier.
+        stages: in order; none where nothing was dropped or merged.
+        tokens: before the first stage; on Video Swin cells.
+        macs: multiply-accumulates of it all.
+        full_macs: what it takes in full.
     """
 
     method: str
@@ -72,26 +71,30 @@ class ClipExplanation:
     tokens: int
     macs: int
     full_macs: int
-    label: tuple[str, float]
-    full_label: tuple[str, float]
+    # words for a drawing: what it is, what a stage's groups and slices are, and what a group has in common
+    whole: ClassVar[str] = "clip"
+    group: ClassVar[str] = "group"
+    slice: ClassVar[str] = "slice"
+    shared: ClassVar[str] = "slices whose tokens are chosen together"
+    full: ClassVar[str] = "the full classifier's MACs"
+    coloured: ClassVar[bool] = False  # whether merged tokens are told apart by colours of their own
 
     @property
     def share(self) -> float:
-        """Of the full classifier's MACs."""
+        """Of the MACs in full."""
         return self.macs / self.full_macs
 
     def summary(self) -> str:
         """What is left, and what was spent, in a line."""
         left = self.stages[-1].left if self.stages else self.tokens
         return (
-            f"{left} of {self.tokens} tokens left at the end, {self.share:.0%} of the full classifier's MACs "
+            f"{left} of {self.tokens} tokens left at the end, {self.share:.0%} of {self.full} "
             f"({self.macs / 1e9:.2f} of {self.full_macs / 1e9:.2f} G)"
         )
 
+    @abstractmethod
     def verdict(self) -> str:
-        """Labels with and without the method, in a line."""
-        (label, probability), (full, full_probability) = self.label, self.full_label
-        return f"{label} {probability:.2f} (in full: {full} {full_probability:.2f})"
+        """What came of it, in a line."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, without the pictures."""
@@ -103,8 +106,33 @@ class ClipExplanation:
             "macs": self.macs,
             "full_macs": self.full_macs,
             "share": self.share,
-            "label": {"label": self.label[0], "probability": self.label[1]},
-            "full_label": {"label": self.full_label[0], "probability": self.full_label[1]},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class ClipExplanation(TokenExplanation):
+    """What a video classifier's method did with one clip of a video.
+
+    Args:
+        label: what the clip shows, and with what probability.
+        full_label: the same by the full classifier.
+    """
+
+    label: tuple[str, float]
+    full_label: tuple[str, float]
+
+    def verdict(self) -> str:
+        """Labels with and without the method, in a line."""
+        (label, probability), (full, full_probability) = self.label, self.full_label
+        return f"{label} {probability:.2f} (in full: {full} {full_probability:.2f})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without the pictures."""
+        names = ("label", "probability")
+        return {
+            **super().to_json(),
+            "label": dict(zip(names, self.label, strict=True)),
+            "full_label": dict(zip(names, self.full_label, strict=True)),
         }
 
 
