@@ -24,7 +24,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.index import IndexReport, index, spans
 from vidskim.pipeline.stream import Block, Prepared
-from vidskim.store import dataset
+from vidskim.store import writer
 from vidskim.store.dataset import Store
 from vidskim.video.clip import Clip, Health
 
@@ -237,7 +237,7 @@ def test_a_store_that_others_hold_stops_the_run_and_blames_no_video(
 ) -> None:
     videos, folder = make_videos(tmp_path / "in"), tmp_path / "store"
     run(videos[:1], folder)
-    monkeypatch.setattr(dataset, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(writer, "LOCK_WAIT_S", 0.05)
     message = r"is writing to .*, and has been for 0\.05 s; .*0 videos of this run .* goes on"
     with locked(folder, wait_s=1), pytest.raises(BusyError, match=message):
         run(videos, folder)

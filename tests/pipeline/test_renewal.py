@@ -132,7 +132,7 @@ def test_a_kill_before_or_after_the_emptying_loses_no_name(
 
 def test_each_video_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    waiting = Renewal((str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")))
+    waiting = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
     assert add_waiting([Path("b.mp4"), Path("c.mp4")], waiting) == [
         Path("b.mp4"),
         Path("c.mp4"),

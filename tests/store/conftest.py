@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
 from vidskim.store.identity import Identity
-from vidskim.store.records import Frames, StoredVideo, VideoRecord
+from vidskim.store.levels import Levels
+from vidskim.store.records import Frames, LevelVectors, StoredVideo, VideoRecord
 
-D = 8
+D, LEVELS_D = 8, 6
 FINGERPRINT = Fingerprint("vit", "0" * 64, {"size": 32}, "full")
 OTHER = Fingerprint("vit", "0" * 64, {"size": 32}, "reuse", {"keep": 0.15})
+RETRIEVAL = Fingerprint("vit", "1" * 64, {"size": 32}, "tempme", {"segment_s": 4.0})
 
 
 def unit(count: int, *, seed: int, dimensions: int = D) -> NDArray[np.float32]:
@@ -36,8 +38,15 @@ def frames(count: int, *, seed: int) -> Frames:
     return Frames(unit(count, seed=seed), starts, starts + 1, kinds)
 
 
+def levels_of(held: Frames) -> LevelVectors:
+    """Vectors of segments of four frames and of the whole, which follow from the first frame's."""
+    starts, seed = held.start_s[::4], int(abs(held.vectors[0, 0]) * 1e6)
+    vectors = unit(len(starts) + 1, seed=seed, dimensions=LEVELS_D)
+    return LevelVectors(vectors[1:], starts, np.append(starts[1:], held.end_s[-1]), vectors[0], RETRIEVAL)
+
+
 def put(store: Store, path: str, held: Frames, *, content: str = "") -> StoredVideo:
-    """Add frames under a path."""
+    """Add frames under a path, with vectors of segments if the store keeps them."""
     return store.add(
         record(path, content=content),
         vectors=held.vectors,
@@ -45,6 +54,7 @@ def put(store: Store, path: str, held: Frames, *, content: str = "") -> StoredVi
         end_s=held.end_s,
         kinds=held.kinds,
         fingerprint=FINGERPRINT,
+        levels=None if store.levels is None else levels_of(held),
     )
 
 
@@ -91,6 +101,24 @@ class Shelf:
             assert list(zip(hits.videos, hits.positions.tolist(), strict=True)) == [
                 row[1:] for row in expected
             ]
+        if store.levels is not None:
+            self.check_levels(store.levels)
+
+    def check_levels(self, levels: Levels) -> None:
+        """The same of the vectors of segments and whole videos."""
+        expected = {video: levels_of(held) for video, held in self.truth.items()}
+        assert levels.count() == (len(expected), sum(map(len, expected.values())))
+        for video, wanted in expected.items():
+            got = levels.of(video)
+            assert got is not None
+            assert np.array_equal(got.segments, wanted.segments)
+            assert np.array_equal(got.start_s, wanted.start_s)
+            assert np.array_equal(got.end_s, wanted.end_s)
+            assert np.array_equal(got.whole, wanted.whole)
+            assert got.fingerprint == RETRIEVAL
+            assert levels.nearest(wanted.whole, level="video", limit=1).videos == (video,)
+            hits = levels.nearest(wanted.segments[-1], level="segment", limit=1)
+            assert (hits.videos, hits.positions.tolist()) == ((video,), [len(wanted) - 1])
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +130,10 @@ def _no_user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def shelf(tmp_path: Path) -> Shelf:
     """An empty store."""
     return Shelf(Store.create(tmp_path / "store", fingerprint=FINGERPRINT, dimensions=D))
+
+
+@pytest.fixture
+def tall(shelf: Shelf) -> Shelf:
+    """An empty store that keeps vectors of segments and whole videos."""
+    shelf.store.keep_levels(fingerprint=RETRIEVAL, dimensions=LEVELS_D)
+    return shelf

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.store.conftest import Shelf, frames
+from tests.store.conftest import Shelf, frames, levels_of
 from tests.store.writer import MOMENTS, count_of, perform, state_after, steps
 
 from vidskim.store.dataset import Store
@@ -49,7 +49,16 @@ def step_of(got: Frames) -> int:
 
 def held(store: Store) -> dict[str, int]:
     """Path -> the step whose frames are stored there."""
-    return {video.path: step_of(store.frames(video.id)) for video in store.videos()}
+    found = {}
+    for video in store.videos():
+        got = store.frames(video.id)
+        found[video.path] = step_of(got)
+        if store.levels is not None:
+            levels = store.levels.of(video.id)
+            assert levels is not None
+            assert np.array_equal(levels.segments, levels_of(got).segments)
+            assert np.array_equal(levels.whole, levels_of(got).whole)
+    return found
 
 
 def check(uri: str, done: int) -> None:
@@ -67,7 +76,18 @@ def check(uri: str, done: int) -> None:
     for step, (kind, path) in itertools.islice(enumerate(steps(SEED)), done, end):
         perform(store, step, kind, path)
     assert held(store) == held(reader) == state_after(end, SEED)
-    assert store._tables.frames.count_rows() == store.count().frames
+    assert rows(store) == visible_rows(store)
+
+
+def rows(store: Store) -> list[int]:
+    """Rows of each table of vectors."""
+    return [table.count_rows() for table in store._tables.vectors]
+
+
+def visible_rows(store: Store) -> list[int]:
+    """Those of them that a reader sees."""
+    count = store.count()
+    return [count.frames] if store.levels is None else [count.frames, *reversed(store.levels.count())]
 
 
 def replaced(step: int) -> bool:
@@ -76,17 +96,22 @@ def replaced(step: int) -> bool:
     return path in state_after(step, SEED)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_kill_between_two_commits(shelf: Shelf, moment: str) -> None:
-    done = killed(shelf.store.uri, moment=moment)
+@pytest.mark.parametrize(
+    ("kind", "moment"),
+    [("shelf", "frames written"), ("shelf", "video written"), *(("tall", moment) for moment in MOMENTS)],
+)
+def test_a_kill_between_two_commits(request: pytest.FixtureRequest, kind: str, moment: str) -> None:
+    uri = request.getfixturevalue(kind).store.uri
+    done = killed(uri, moment=moment)
     assert done >= 12
-    store = Store.open(shelf.store.uri)
-    leftover = store._tables.frames.count_rows() - store.count().frames
-    assert (leftover > 0) == (moment == "frames written" or (moment == "video written" and replaced(done)))
-    check(shelf.store.uri, done)
+    store = Store.open(uri)
+    left = sum(rows(store)) - sum(visible_rows(store))
+    written = moment in ("frames written", "segments written")
+    assert (left > 0) == (written or (moment == "video written" and replaced(done)))
+    check(uri, done)
 
 
 @pytest.mark.parametrize("number", range(KILLS))
-def test_a_kill_at_a_random_moment(shelf: Shelf, number: int) -> None:
+def test_a_kill_at_a_random_moment(tall: Shelf, number: int) -> None:
     after_s = random.Random(number).uniform(0, 1.5)
-    check(shelf.store.uri, killed(shelf.store.uri, after_s=after_s))
+    check(tall.store.uri, killed(tall.store.uri, after_s=after_s))

@@ -19,7 +19,7 @@ from tests.store.conftest import frames, put
 from vidskim.store import upkeep
 from vidskim.store.dataset import Store
 
-MOMENTS = ("frames written", "video written", "joined")
+MOMENTS = ("frames written", "segments written", "video written", "joined")
 
 
 def steps(seed: int) -> Iterator[tuple[str, str]]:
@@ -70,6 +70,10 @@ def die_at(moment: str, store: Store, *, step: int) -> None:
     frames_table: Any = store._tables.frames
     if moment == "frames written":
         frames_table.add = killing(frames_table.add)
+    elif moment == "segments written":
+        assert store._tables.levels is not None
+        segments_table: Any = store._tables.levels.segments
+        segments_table.add = killing(segments_table.add)
     elif moment == "video written":
         store._put = killing(store._put)  # type: ignore[method-assign]
     elif moment == "joined":

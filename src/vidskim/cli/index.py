@@ -1,6 +1,7 @@
 """vidskim index: videos into a store, to be searched."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,11 +38,22 @@ from vidskim.cli.model_options import (
     read_pairs,
 )
 from vidskim.cli.remedy import remedy_lines
+from vidskim.cli.retrieval_options import (
+    AdapterFile,
+    PlanText,
+    Retrieval,
+    RetrievalChoice,
+    SegmentSeconds,
+    read_retrieval,
+)
 from vidskim.errors import FingerprintError
 
 if TYPE_CHECKING:
+    from vidskim.pipeline.encoder import VideoEncoder
     from vidskim.pipeline.index import IndexReport
     from vidskim.pipeline.renewal import Renewal
+    from vidskim.pipeline.segments import Segmenter
+    from vidskim.store.dataset import Store
 
 BUNDLED = (
     "the bundled model knows coloured shapes only; for other videos fetch one, such as "
@@ -73,6 +85,10 @@ def index(
     device: Device = "auto",
     dtype: Dtype = "auto",
     scaler: Scaler = "pillow",
+    retrieval: Retrieval = None,
+    adapter: AdapterFile = None,
+    plan: PlanText = None,
+    segment_s: SegmentSeconds = None,
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Encode again what is there; see below for another model.")
     ] = False,
@@ -87,78 +103,138 @@ def index(
     A store holds the vectors of one model and method. With another one, --reindex empties the store, and encodes
     again every video it held, together with those named; those that fail or are missing wait for the next run.
 
+    With --retrieval each segment and each whole video gets a vector too, for `vidskim search --level`. Frames are
+    decoded once for all. A store has such vectors of all its videos: those that lack them are encoded again.
+
     Examples:
 
       vidskim index clips/
 
       vidskim index clips/ more/talk.mp4 --store library --model ./clip-vit-b32 --budget 0.35
 
-      vidskim index clips/ --store library --model ./clip-vit-l14 --reindex --json
+      vidskim index clips/ --store library --model ./clip-b16 --retrieval ./clip-b16 --adapter tempme.pt --reindex
     """
 
     def body() -> Outcome:
-        choice = ModelChoice(
-            source=model,
-            method=method or METHOD,
-            settings=dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold),
-            config=read_pairs("--config", config),
-            scaler=scaler,
-            device=device,
-            dtype=dtype,
-        ).calibrated(settings, method=method, fps=fps or None)
-        try:
-            return _index(videos, store, choice, fps=fps or None, reindex=reindex, yes=yes, quiet=as_json)
-        except FingerprintError as error:
-            lines = remedy_lines(context.obj, option="--store", place=store, replace="--reindex")
-            raise FingerprintError("\n".join([str(error), *lines]), remedy=error.remedy) from error
+        dials = dials_of(setting, budget=budget, interleave=interleave, keep=keep, threshold=threshold)
+        known: dict[str, Any] = {"scaler": scaler, "device": device, "dtype": dtype}
+        known["config"] = read_pairs("--config", config)
+        choice = ModelChoice(source=model, method=method or METHOD, settings=dials, **known)
+        choice = choice.calibrated(settings, method=method, fps=fps or None)
+        segments = read_retrieval(retrieval, adapter=adapter, plan=plan, segment_s=segment_s, beside=choice)
+        run = _Run(store, choice, segments, fps=fps or None, reindex=reindex, yes=yes, quiet=as_json)
+        return run.index_or_say(videos, context.obj)
 
     run_verb(body, as_json=as_json)
 
 
-def _index(
-    videos: list[str],
-    uri: str,
-    choice: ModelChoice,
-    *,
-    fps: float | None,
-    reindex: bool,
-    yes: bool,
-    quiet: bool,
-) -> Outcome:
-    from vidskim.pipeline.flow import check_fps
-    from vidskim.pipeline.index import index
-    from vidskim.pipeline.renewal import add_waiting, finish_renewal, open_or_renew
-    from vidskim.pipeline.sources import list_videos, root_of
+@dataclass(frozen=True)
+class _Run:
+    """What was asked for."""
 
-    check_fps(fps)
-    listed = list_videos(videos)
-    encoder = choice.load()
-    if choice.source == "demo" and not quiet:
+    uri: str
+    choice: ModelChoice
+    retrieval: RetrievalChoice | None
+    fps: float | None
+    reindex: bool
+    yes: bool
+    quiet: bool
+
+    def index_or_say(self, videos: list[str], arguments: Sequence[str] | None) -> Outcome:
+        """Do it; of a store that holds other vectors say which command lines go through."""
+        try:
+            return self.index(videos)
+        except FingerprintError as error:
+            lines = remedy_lines(arguments, option="--store", place=self.uri, replace="--reindex")
+            raise FingerprintError("\n".join([str(error), *lines]), remedy=error.remedy) from error
+
+    def index(self, videos: list[str]) -> Outcome:
+        """Do it."""
+        from vidskim.pipeline.flow import check_fps
+        from vidskim.pipeline.index import index
+        from vidskim.pipeline.renewal import add_waiting, finish_renewal, open_or_renew
+        from vidskim.pipeline.sources import list_videos, root_of
+
+        check_fps(self.fps)
+        listed, reindex = list_videos(videos), self.reindex
+        encoder = self.choice.load()
+        segmenter = self._segmenter(encoder)
+        if not self.quiet:
+            _warn(self.choice.source, encoder)
+        store, renewal = open_or_renew(
+            self.uri,
+            fingerprint=encoder.fingerprint,
+            dimensions=encoder.dim,
+            origin=self.choice.origin(),
+            renew=reindex,
+            on_renewal=lambda renewal: _announce(self.uri, renewal, yes=self.yes),
+        )
+        root: Path | None = root_of(videos, listed)
+        if renewal is not None and renewal.waiting:
+            if renewal.stage != "new":
+                kind = "an interrupted" if renewal.stage == "interrupted" else "an earlier"
+                note(f"{kind} --reindex of {self.uri} is finished as well: {len(renewal.waiting)} videos")
+            listed, root = add_waiting(listed, renewal.waiting), None
+        if renewal is not None and renewal.stage == "interrupted":
+            reindex = False  # what has been encoded since the store was emptied is not done twice
+        if segmenter is not None and (lacking := _keep_levels(store, segmenter, overwrite=reindex)):
+            listed, root = add_waiting(listed, lacking), None
+        with progress_line(quiet=self.quiet) as show:
+            report = index(
+                listed,
+                store,
+                encoder,
+                segmenter=segmenter,
+                fps=self.fps,
+                reindex=reindex,
+                root=root,
+                on_progress=show,
+            )
+        return _finished(report, renewal, () if renewal is None else finish_renewal(renewal, store))
+
+    def _segmenter(self, encoder: "VideoEncoder") -> "Segmenter | None":
+        """The one asked for, or the store's own."""
+        from vidskim.pipeline.origin import load_segmenter_of
+        from vidskim.store.dataset import Store
+        from vidskim.store.location import Location
+        from vidskim.store.tables import Tables
+
+        if self.retrieval is not None:
+            return self.retrieval.load(encoder)
+        if not Tables.exist(Location.of(self.uri)):
+            return None
+        store, choice = Store.open(self.uri), self.choice
+        return load_segmenter_of(store, encoder, device=choice.device, dtype=choice.dtype)
+
+
+def _warn(source: str, encoder: "VideoEncoder") -> None:
+    """On stderr, what a search will not find."""
+    if source == "demo":
         note(BUNDLED)
-    if encoder.text is not None and encoder.tokenizer is None and not quiet:
+    if encoder.text is not None and encoder.tokenizer is None:
         note(
-            f"{choice.source} has a text tower but no tokenizer files: its store cannot be searched by text until "
+            f"{source} has a text tower but no tokenizer files: its store cannot be searched by text until "
             "tokenizer.json (or vocab.json and merges.txt) lies beside the weights"
         )
-    store, renewal = open_or_renew(
-        uri,
-        fingerprint=encoder.fingerprint,
-        dimensions=encoder.dim,
-        origin=choice.origin(),
-        renew=reindex,
-        on_renewal=lambda renewal: _announce(uri, renewal, yes=yes),
+
+
+def _keep_levels(store: "Store", segmenter: "Segmenter", *, overwrite: bool) -> list[str]:
+    """Have a store keep vectors of segments; paths of the videos that lack them and can be read now."""
+    from vidskim.store.identity import is_gone
+
+    store.keep_levels(
+        fingerprint=segmenter.fingerprint,
+        dimensions=segmenter.model.dim,
+        origin=segmenter.origin,
+        overwrite=overwrite,
     )
-    root: Path | None = root_of(videos, listed)
-    if renewal is not None and renewal.waiting:
-        if renewal.stage != "new":
-            kind = "an interrupted" if renewal.stage == "interrupted" else "an earlier"
-            note(f"{kind} --reindex of {uri} is finished as well: {len(renewal.waiting)} videos")
-        listed, root = add_waiting(listed, renewal), None
-    if renewal is not None and renewal.stage == "interrupted":
-        reindex = False  # what has been encoded since the store was emptied is not done twice
-    with progress_line(quiet=quiet) as show:
-        report = index(listed, store, encoder, fps=fps, reindex=reindex, root=root, on_progress=show)
-    return _finished(report, renewal, () if renewal is None else finish_renewal(renewal, store))
+    bare = [video.path for video in store.videos() if video.segments is None]
+    lacking = [path for path in bare if "://" not in path and not is_gone(path)]
+    if lacking:
+        note(
+            f"{len(lacking)} videos in {store.uri} have no vectors of segments yet: they are encoded again as well"
+        )
+    return lacking
 
 
 def _announce(uri: str, renewal: "Renewal", *, yes: bool) -> None:
@@ -187,6 +263,8 @@ def _finished(report: "IndexReport", renewal: "Renewal | None", left: Sequence[s
         f"{report.done} done + {report.failed} failed + {report.skipped} skipped = {report.listed} listed",
         *speed_lines(report.frames, report.times),
     ]
+    if report.segments:
+        lines.append(f"{report.segments} segments have vectors of their own, and so have the whole videos")
     if report.moved:
         lines.append(f"{report.moved} of the skipped were moved: the store knows where they are now")
     if report.damaged:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 StoreOption = Annotated[str, typer.Option("--store", help="Folder, or an object-store URI.")]
 MODEL_HELP = "demo (bundled), a Hub id, a folder or a checkpoint file."
 
-PLACES = ("student", "residual_tokenizer")  # settings that are folders or files
+PLACES = ("student", "residual_tokenizer", "adapter")  # settings that are folders or files
 METHOD_HELP = "full, copy, interpolate, merge, residual or reuse."
 
 Budget = Annotated[
@@ -151,6 +151,13 @@ class ModelChoice:
         from vidskim.pipeline.load import load_classifier
 
         return load_classifier(self.source, **self._options)
+
+    def load_retrieval(self) -> "RetrievalEncoder":
+        """The same for method="tempme"."""
+        from vidskim.pipeline.load import load_model
+
+        model: RetrievalEncoder = load_model(self.source, **self._options)
+        return model
 
     @property
     def _options(self) -> dict[str, Any]:

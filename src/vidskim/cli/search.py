@@ -8,13 +8,23 @@ import typer
 
 from vidskim.cli.console import JsonOption, Outcome, note, run_verb, time_text
 from vidskim.cli.model_options import Device, StoreOption
+from vidskim.errors import SettingsError, unknown_name
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from vidskim.store.reader import Reader
     from vidskim.tasks.search import SearchResult
     from vidskim.tasks.thumbnails import Thumbnail
 
+Level = Annotated[
+    str | None,
+    typer.Option(
+        help="video: whole videos by their own vectors. moment: the best segments first, then moments inside them. "
+        "Both for a store made with `vidskim index --retrieval`. Default: moments by frames alone."
+    ),
+]
+LEVELS = ("video", "moment")
 Between = Annotated[
     tuple[float, float] | None, typer.Option(help="Only these seconds of each video: START END.")
 ]
@@ -31,7 +41,8 @@ def search(
     text: Annotated[str, typer.Argument(help="What is to be seen, in a sentence.")],
     *,
     store: StoreOption = "vidskim-store",
-    limit: Annotated[int, typer.Option(help="Moments at most.")] = 10,
+    level: Level = None,
+    limit: Annotated[int, typer.Option(help="Results at most.")] = 10,
     per_video: Annotated[int | None, typer.Option(help="Moments of one video at most.")] = None,
     folder: Annotated[str | None, typer.Option(help="Only videos in this folder and below.")] = None,
     between: Between = None,
@@ -54,30 +65,68 @@ def search(
 
       vidskim search "a red car" --store library --limit 5 --per-video 1 --thumbnails found
 
+      vidskim search "a circle jumps over a square" --store library --level video
+
       vidskim search "a goal" --folder matches/2024 --between 0 600 --min-score 0.25 --json
     """
 
     def body() -> Outcome:
-        from vidskim.pipeline.origin import load_text_of
         from vidskim.store.dataset import Store
-        from vidskim.tasks.search import search
 
         opened = Store.open(store)
-        texts = load_text_of(opened, source=model, device=device)
-        result = search(
-            opened,
-            texts.encode_text([text])[0],
-            limit=limit,
-            per_video=per_video,
-            folder=folder,
-            between=between,
-            window_s=window or None,
-            min_score=texts.min_score if min_score is None else min_score,
-        )
+        settings: dict[str, Any] = {"limit": limit, "folder": folder, "min_score": min_score}
+        if level == "video":
+            if per_video is not None or between is not None:
+                raise SettingsError(
+                    "--per-video and --between are about moments: leave them out with --level video"
+                )
+            result = _find_videos(opened, text, model=model, device=device, settings=settings)
+        elif level in (None, "moment"):
+            settings |= {"per_video": per_video, "between": between, "window_s": window or None}
+            result = _find_moments(
+                opened, text, segments_first=level is not None, model=model, device=device, settings=settings
+            )
+        else:
+            raise unknown_name("level", level, LEVELS)
         pictures = None if thumbnails is None else _write_thumbnails(result, thumbnails)
-        return _Answer(text, opened.uri, result, pictures).outcome()
+        return _Answer(text, opened.uri, level or "moment", result, pictures).outcome()
 
     run_verb(body, as_json=as_json)
+
+
+def _find_videos(
+    store: "Reader", text: str, *, model: str | None, device: str, settings: dict[str, Any]
+) -> "SearchResult":
+    from vidskim.pipeline.origin import load_level_texts_of
+    from vidskim.tasks.levels import search_videos
+
+    texts = load_level_texts_of(store, source=model, device=device)
+    return search_videos(store, texts.encode_text([text])[0], **settings)
+
+
+def _find_moments(
+    store: "Reader",
+    text: str,
+    *,
+    segments_first: bool,
+    model: str | None,
+    device: str,
+    settings: dict[str, Any],
+) -> "SearchResult":
+    from vidskim.pipeline.origin import load_level_texts_of, load_text_of
+    from vidskim.tasks.levels import search_segments
+    from vidskim.tasks.search import search
+
+    query = None
+    if segments_first:
+        query = load_level_texts_of(store, source=model, device=device).encode_text([text])[0]
+    texts = load_text_of(store, source=model, device=device)
+    if settings["min_score"] is None:
+        settings = {**settings, "min_score": texts.min_score}
+    frame_query = texts.encode_text([text])[0]
+    if query is None:
+        return search(store, frame_query, **settings)
+    return search_segments(store, query, frame_query, **settings)
 
 
 def _write_thumbnails(result: "SearchResult", folder: Path) -> "list[Thumbnail]":
@@ -96,6 +145,7 @@ class _Answer:
 
     text: str
     store: str
+    level: str
     result: "SearchResult"
     pictures: "list[Thumbnail] | None"
 
@@ -105,13 +155,30 @@ class _Answer:
         document = {
             "query": self.text,
             "store": self.store,
+            "level": self.level,
+            "stages": self._stages(),
             "how": result.how,
             "good": result.is_good,
             "best_score": result.best_score,
             "min_score": result.min_score,
             "found": self._rows(),
         }
-        return Outcome(document, [self._table()] if result.found else [self._apology()])
+        lines: list[Any] = [self._table()] if result.found else [self._apology()]
+        if stages := self._stages():
+            if stages["without"]:
+                note(
+                    f"{stages['without']} videos have no vectors of segments: not searched; index them again"
+                )
+            lines.append(", ".join(f"{name} in {ms:.1f} ms" for name, ms in stages["took_ms"].items()))
+        return Outcome(document, lines)
+
+    def _stages(self) -> dict[str, Any] | None:
+        """How long each stage took, and how many videos had no part; None of a search by frames alone."""
+        from vidskim.tasks.levels import LevelResult
+
+        if not isinstance(self.result, LevelResult):
+            return None
+        return {"took_ms": self.result.took_ms, "without": self.result.without}
 
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
@@ -152,7 +219,7 @@ class _Answer:
         if result.best_score is None:
             return "nothing to search: the store is empty, or no frame passes the filters"
         return (
-            f"no good match: the best moment scores {result.best_score:.3f}, below {result.min_score:g}. "
+            f"no good match: the best {self.level} scores {result.best_score:.3f}, below {result.min_score:g}. "
             "Say it in other words, index more videos, or lower --min-score. "
             "The bundled model knows coloured shapes only: for other videos index with --model"
         )

@@ -28,6 +28,8 @@ Gone = Annotated[bool, typer.Option("--gone", help="Only videos whose file no lo
 def list_store(*, uri: StoreOption = STORE, gone: Gone = False, as_json: JsonOption = False) -> None:
     """Show the videos of a store: id, path, duration, frames, when they were indexed, whether the file is gone.
 
+    Segments are shown where a store keeps vectors of them and of whole videos; see `vidskim index --retrieval`.
+
     Examples:
 
       vidskim store list --store library
@@ -39,6 +41,7 @@ def list_store(*, uri: StoreOption = STORE, gone: Gone = False, as_json: JsonOpt
         opened = _open(uri)
         about, rows = opened.about, [_row(video) for video in opened.videos()]
         rows = [row for row in rows if row["gone"] or not gone]
+        levels = _levels(opened)
         frames, size = sum(row["frames"] for row in rows), opened.bytes_on_disk()
         document = {
             "store": opened.uri,
@@ -47,9 +50,12 @@ def list_store(*, uri: StoreOption = STORE, gone: Gone = False, as_json: JsonOpt
             "dimensions": about.dimensions,
             "created_at": about.created_at,
             "bytes": size,
+            "levels": levels,
             "videos": rows,
         }
         made = f"made with {document['model'] or about.fingerprint.model}, method {document['method']}"
+        if levels is not None:
+            made += f"; {levels['segments']} segments, {levels['videos']} whole videos by {levels['model']}"
         total = f"{len(rows)} videos, {frames} frames, {bytes_text(size)}; {made}"
         return Outcome(document, [_table(rows), total] if rows else [total])
 
@@ -176,9 +182,26 @@ def _row(video: "StoredVideo") -> dict[str, Any]:
         "name": video.name,
         "duration_s": video.duration_s,
         "frames": video.frames,
+        "segments": video.segments,
         "fps": video.fps,
         "indexed_at": video.indexed_at,
         "gone": is_gone(video.path),
+    }
+
+
+def _levels(opened: "Store") -> dict[str, Any] | None:
+    """What a store keeps of segments and whole videos; None if nothing."""
+    if opened.levels is None:
+        return None
+    about, (videos, segments) = opened.levels.about, opened.levels.count()
+    return {
+        "model": about.origin.get("source"),
+        "adapter": about.origin.get("adapter"),
+        "plan": about.origin.get("plan"),
+        "segment_s": about.origin.get("segment_s"),
+        "dimensions": about.dimensions,
+        "videos": videos,
+        "segments": segments,
     }
 
 
@@ -186,13 +209,16 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("id", "duration", "frames", "indexed at", "path"):
+    kept = any(row["segments"] is not None for row in rows)
+    counts = ("frames", "segments") if kept else ("frames",)
+    for heading in ("id", "duration", *counts, "indexed at", "path"):
         table.add_column(
-            heading, overflow="fold", justify="right" if heading in ("duration", "frames") else "left"
+            heading, overflow="fold", justify="right" if heading in ("duration", *counts) else "left"
         )
     for row in rows:
         path = f"{row['path']} (gone)" if row["gone"] else row["path"]
-        numbers = time_text(row["duration_s"]), str(row["frames"])
+        shown = ("-" if row[name] is None else str(row[name]) for name in counts)
+        numbers = time_text(row["duration_s"]), *shown
         table.add_row(row["id"], *numbers, row["indexed_at"][:16].replace("T", " "), path)
     return table
 

@@ -61,6 +61,7 @@ def watch(
 
     def body() -> Outcome:
         from vidskim.pipeline.flow import check_fps
+        from vidskim.pipeline.origin import load_segmenter_of
         from vidskim.pipeline.watch import Watch
 
         check_fps(fps or None)
@@ -69,7 +70,8 @@ def watch(
         opened, encoder = _open(
             store, model, method=method, settings=read_pairs("--set", setting), device=device, dtype=dtype
         )
-        watched = Watch(folder, opened, encoder, fps=fps or None, settle_s=settle)
+        segmenter = load_segmenter_of(opened, encoder, source=model, device=device, dtype=dtype)
+        watched = Watch(folder, opened, encoder, segmenter, fps=fps or None, settle_s=settle)
         return _run(watched, every_s=every, once=once, quiet=as_json)
 
     run_verb(body, as_json=as_json)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vidskim.errors import BusyError, StoreError
+from vidskim.errors import BusyError, SettingsError, StoreError
 from vidskim.pipeline.features import Features
 from vidskim.pipeline.flow import Encoder, check_fps, encode_sources
 from vidskim.pipeline.progress import Progress, Tally
 from vidskim.pipeline.reader import Ending, describe_failure
+from vidskim.pipeline.segments import Segmenter, SegmentingEncoder
 from vidskim.pipeline.sources import Source, name_sources, printable, shared_root
 from vidskim.pipeline.stages import StageTimes
 from vidskim.store.dataset import Store
@@ -46,7 +47,8 @@ class IndexReport:
         skipped: in the store already, with the same content, at the same rate.
         moved: of the skipped, those that were found under a new path.
         frames: encoded in this run.
-        macs: encoder multiply-accumulates spent on them.
+        segments: of them that got a vector of their own, beside one of each whole video; 0 without `segmenter`.
+        macs: multiply-accumulates spent on frames, segments and whole videos.
         damaged: of the done, those with bad packets, corrupt frames or a missing end.
         failures: what failed.
         times: seconds by stage.
@@ -59,6 +61,7 @@ class IndexReport:
     skipped: int
     moved: int
     frames: int
+    segments: int
     macs: int
     damaged: int
     failures: tuple[Failure, ...]
@@ -76,6 +79,7 @@ def index(
     store: Store,
     encoder: Encoder,
     *,
+    segmenter: Segmenter | None = None,
     fps: float | None = 3.0,
     reindex: bool = False,
     root: Path | None = None,
@@ -88,26 +92,43 @@ def index(
         videos: files; those that fail are counted and left out.
         store: of the same extractor as `encoder`.
         encoder: what makes the vectors.
+        segmenter: what makes vectors of segments and whole videos, from the same frames; needed for a store that keeps
+            some. Videos that have none yet are encoded again.
         fps: frames per second to sample, None for every frame.
         reindex: encode again what is there already.
         root: names in reports are relative to it; default the deepest folder that holds all videos.
         read: yields bounded clips of a file.
 
     Raises:
-        FingerprintError: the store holds vectors of another extractor; nothing was changed.
-        SettingsError: fps is out of range.
+        FingerprintError: the store holds vectors of another extractor or retrieval model; nothing was changed.
+        SettingsError: fps is out of range, or the store keeps vectors of segments and nothing makes them.
         StoreError: the store cannot be read or written, or another process holds it (BusyError); what was
             committed stays.
     """
     check_fps(fps)
     store.check_fingerprint(encoder.fingerprint)
+    gathering = _gathering(store, encoder, segmenter)
     started = time.perf_counter()
     sources = name_sources(videos, root=root or shared_root(videos))
-    books = _Books(store, encoder, fps=fps, tally=Tally(len(sources), on_progress))
+    books = _Books(store, encoder, gathering, fps=fps, tally=Tally(len(sources), on_progress))
     todo = [source for source in sources if books.admit(source, reindex=reindex)]
-    encode_sources(todo, encoder, books, fps=fps, read=read)
+    encode_sources(todo, gathering or encoder, books, fps=fps, read=read)
     books.times.wall_s = time.perf_counter() - started
     return books.close()
+
+
+def _gathering(store: Store, encoder: Encoder, segmenter: Segmenter | None) -> SegmentingEncoder | None:
+    """The encoder with what gathers segments on the way, for a store that keeps them from now on."""
+    if segmenter is None:
+        if store.levels is not None:
+            raise SettingsError(
+                f"{store.uri} keeps vectors of segments and whole videos, and nothing here makes them; pass "
+                "index(..., segmenter=load_segmenter_of(store, encoder))"
+            )
+        return None
+    dimensions, origin = segmenter.model.dim, segmenter.origin
+    store.keep_levels(fingerprint=segmenter.fingerprint, dimensions=dimensions, origin=origin)
+    return SegmentingEncoder(encoder, segmenter)
 
 
 @dataclass
@@ -116,12 +137,14 @@ class _Books:
 
     store: Store
     encoder: Encoder
+    gathering: SegmentingEncoder | None
     fps: float | None
     tally: Tally
     times: StageTimes = field(default_factory=StageTimes)
     identities: dict[str, Identity] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     moved: int = 0
+    segments: int = 0
     macs: int = 0
     damaged: int = 0
 
@@ -136,6 +159,8 @@ class _Books:
         self.identities[source.name] = identity
         stored = state.video
         current = stored is not None and stored.fps == self.fps and state.kind in ("unchanged", "moved")
+        if self.gathering is not None and stored is not None and stored.segments is None:
+            current = False
         if stored is not None and state.kind == "moved":
             self.store.move(stored.id, source.path, identity=identity)
             self.moved += current and not reindex
@@ -152,12 +177,16 @@ class _Books:
         """
         features = Features.concatenate(parts)
         start_s, end_s = spans(features.times_s)
+        levels, macs = None, features.macs
+        if self.gathering is not None:
+            levels, more = self.gathering.take(source.name, end_s=float(end_s[-1]))
+            macs += more
         record = VideoRecord(
             path=stored_path(source.path),
             identity=self.identities[source.name],
             duration_s=float(end_s[-1]),
             fps=self.fps,
-            notes={"health": ending.health, "macs": features.macs, "version": version("vidskim")},
+            notes={"health": ending.health, "macs": macs, "version": version("vidskim")},
         )
         try:
             with self.times.measure("write"):
@@ -168,6 +197,7 @@ class _Books:
                     end_s=end_s,
                     kinds=features.kinds,
                     fingerprint=self.encoder.fingerprint,
+                    levels=levels,
                 )
         except BusyError as error:
             raise BusyError(
@@ -180,7 +210,8 @@ class _Books:
                 raise
             self.fail(source, "cannot_store", str(error))
             return
-        self.macs += features.macs
+        self.macs += macs
+        self.segments += 0 if levels is None else len(levels)
         self.damaged += ending.damaged
         self.tally.add(source.name, "done", frames=len(features))
 
@@ -200,6 +231,7 @@ class _Books:
             skipped=count.skipped,
             moved=self.moved,
             frames=count.frames,
+            segments=self.segments,
             macs=self.macs,
             damaged=self.damaged,
             failures=tuple(self.failures),

@@ -151,6 +151,8 @@ def load_text_encoder(
     config: Mapping[str, object] | None = None,
     tokenizer: str | PathLike[str] | None = None,
     image_size: int | None = None,
+    method: str = "full",
+    adapter: str | PathLike[str] | None = None,
 ) -> TextEncoder:
     """Load a model's text tower alone, as a search over a store needs it; arguments as in `load_model`.
 
@@ -161,6 +163,7 @@ def load_text_encoder(
     place = _place(device, dtype)
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
+    checkpoint = _adapt(checkpoint, path, adapter, default=method == TempMe.name)
     return TextEncoder(
         text_tower(checkpoint, *place),
         read_tokenizer(checkpoint, tokenizer),

@@ -6,9 +6,12 @@ from typing import Any, TypeVar
 
 from vidskim.errors import CheckpointError, FingerprintError, SettingsError
 from vidskim.pipeline.encoder import VideoEncoder
-from vidskim.pipeline.load import load_encoder, load_text_encoder
+from vidskim.pipeline.load import load_encoder, load_model, load_text_encoder
+from vidskim.pipeline.segments import Segmenter
 from vidskim.pipeline.text import TextEncoder
+from vidskim.store.levels import no_levels
 from vidskim.store.reader import Reader
+from vidskim.store.records import About
 
 _Loaded = TypeVar("_Loaded")
 USUAL_FPS = 3.0  # of a store that is empty
@@ -48,6 +51,63 @@ def load_encoder_of(
     return encoder
 
 
+def load_level_texts_of(store: Reader, *, source: str | None = None, device: str = "auto") -> TextEncoder:
+    """The text tower whose vectors compare with a store's vectors of segments and whole videos.
+
+    Args:
+        store: that keeps such vectors.
+        source: where the store's model is now, if that is the retrieval model too; default where it was.
+        device: where to compute.
+
+    Raises:
+        StoreError: the store keeps no such vectors.
+        CheckpointError: the model or its adapter is not there.
+        FingerprintError: it is another model or adapter.
+    """
+    if store.levels is None:
+        raise no_levels(store.uri)
+    about = store.levels.about
+    kept = {name: about.origin[name] for name in ("config", "adapter") if name in about.origin}
+    place = _retrieval_place(store, about, source)
+    texts = load_text_encoder(place, method="tempme", device=device, **kept)
+    if (texts.model, texts.weights) != (about.fingerprint.model, about.fingerprint.weights):
+        raise _other_retrieval(store, place)
+    return texts
+
+
+def load_segmenter_of(
+    store: Reader,
+    encoder: VideoEncoder,
+    *,
+    source: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Segmenter | None:
+    """What makes a store's vectors of segments and whole videos; None if it keeps none.
+
+    Args:
+        store: of the encoder.
+        encoder: whose frames it is given.
+        source: as in `load_level_texts_of`.
+        device: where to compute.
+        dtype: in what.
+
+    Raises:
+        CheckpointError: the model or its adapter is not there.
+        FingerprintError: it is another model or adapter.
+    """
+    if store.levels is None:
+        return None
+    about = store.levels.about
+    settings = {name: value for name, value in about.origin.items() if name not in ("source", "segment_s")}
+    place, segment_s = _retrieval_place(store, about, source), about.origin["segment_s"]
+    model = load_model(place, device=device, dtype=dtype, **settings)
+    segmenter = Segmenter(model, preparation=encoder.preparation, segment_s=segment_s, origin=about.origin)
+    if segmenter.fingerprint.digest != about.fingerprint.digest:
+        raise _other_retrieval(store, place)
+    return segmenter
+
+
 def usual_fps(store: Reader) -> float | None:
     """The rate of most videos in a store, for those to come; None is every frame."""
     rates = Counter(video.fps for video in store.videos())
@@ -68,6 +128,22 @@ def _load(store: Reader, source: str | None, load: Callable[[Any], _Loaded]) -> 
         raise CheckpointError(
             f"{error}\n{store.uri} was made with the model {place}; if that lies elsewhere now, say where with --model"
         ) from error
+
+
+def _retrieval_place(store: Reader, about: About, source: str | None) -> str:
+    place = about.origin.get("source")
+    if place is None:
+        raise SettingsError(f"{store.uri} does not say which model made its vectors of segments")
+    return source if source is not None and place == store.about.origin.get("source") else str(place)
+
+
+def _other_retrieval(store: Reader, place: str) -> FingerprintError:
+    return FingerprintError(
+        f"{place}, with its adapter, is not the retrieval model that made the vectors of segments in {store.uri}; put "
+        f"that one back, or encode the videos again: vidskim index VIDEOS --store {store.uri} --retrieval {place} "
+        "--reindex",
+        remedy="overwrite",
+    )
 
 
 def _other_model(store: Reader, source: str | None, difference: str) -> FingerprintError:

@@ -110,10 +110,10 @@ def find_renewal(uri: str | Path) -> Renewal | None:
         ) from error
 
 
-def add_waiting(videos: Iterable[Path], renewal: Renewal) -> list[Path]:
+def add_waiting(videos: Iterable[Path], waiting: Iterable[str]) -> list[Path]:
     """The videos asked for and those that wait, each once."""
     named = {os.path.abspath(video): video for video in videos}
-    return [*named.values(), *(Path(path) for path in renewal.waiting if path not in named)]
+    return [*named.values(), *(Path(path) for path in waiting if path not in named)]
 
 
 def finish_renewal(renewal: Renewal, store: Store) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from vidskim.errors import SettingsError
 from vidskim.pipeline.flow import Encoder
 from vidskim.pipeline.index import IndexReport, index
 from vidskim.pipeline.progress import Progress
+from vidskim.pipeline.segments import Segmenter
 from vidskim.pipeline.sources import videos_in
 from vidskim.store.dataset import Store
 from vidskim.store.identity import is_gone
@@ -54,6 +55,7 @@ class Watch:
         folder: with all below.
         store: of the same extractor as `encoder`.
         encoder: what makes the vectors.
+        segmenter: what makes those of segments, for a store that keeps them.
         fps: frames per second to sample, None for every frame.
         settle_s: seconds a file must be unchanged, or gone, before it counts.
         clock: seconds, rising.
@@ -66,6 +68,7 @@ class Watch:
     folder: Path
     store: Store
     encoder: Encoder
+    segmenter: Segmenter | None = None
     fps: float | None = 3.0
     settle_s: float = 2.0
     clock: Callable[[], float] = time.monotonic
@@ -100,6 +103,7 @@ class Watch:
                 ready,
                 self.store,
                 self.encoder,
+                segmenter=self.segmenter,
                 fps=self.fps,
                 root=self.folder,
                 read=self.read,

@@ -17,7 +17,7 @@ from typing import Any
 
 from vidskim.errors import VidskimError
 from vidskim.pipeline.index import index
-from vidskim.pipeline.origin import load_encoder_of, usual_fps
+from vidskim.pipeline.origin import load_encoder_of, load_segmenter_of, usual_fps
 from vidskim.pipeline.progress import Progress
 from vidskim.store.dataset import Store
 from vidskim.video.clip import Clip
@@ -43,6 +43,7 @@ def run(order: dict[str, Any], tell: Tell) -> None:
             [Path(path) for path in order["paths"]],
             store,
             encoder,
+            segmenter=load_segmenter_of(store, encoder, source=order["model"], device=order["device"]),
             fps=usual_fps(store),
             reindex=order["reindex"],
             read=partial(_read, tell=tell, limits=limits),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidskim.errors import StoreError
-from vidskim.store.records import Floats, Frames, Vectors
+from vidskim.store.records import Floats, Frames, LevelVectors, Vectors
 
 UNIT_TOLERANCE = 1e-3
 
@@ -56,6 +56,32 @@ def admit(
         )
     _check_vectors(array, starts, name)
     return Frames(np.ascontiguousarray(array), starts, ends, letters)
+
+
+def admit_levels(levels: LevelVectors, *, dimensions: int, name: str) -> tuple[Frames, Frames]:
+    """Check the vectors of one video's segments and of the whole of it; both as rows.
+
+    Raises:
+        StoreError: as `admit`.
+    """
+    starts, ends = np.asarray(levels.start_s, np.float64), np.asarray(levels.end_s, np.float64)
+    segments = admit(
+        levels.segments,
+        start_s=starts,
+        end_s=ends,
+        kinds=["I"] * len(levels),
+        dimensions=dimensions,
+        name=f"{name}, segments",
+    )
+    whole = admit(
+        levels.whole[None],
+        start_s=starts[:1],
+        end_s=ends[-1:],
+        kinds=["I"],
+        dimensions=dimensions,
+        name=f"{name}, the whole video",
+    )
+    return segments, whole
 
 
 def check_query(query: Tensor | Vectors, *, dimensions: int) -> Vectors:

@@ -14,11 +14,11 @@ from vidskim.store.fetch import fetch
 from vidskim.store.location import Location, user_cache
 from vidskim.store.matrix import Matrix, load_matrix, save_matrix
 from vidskim.store.records import About
-from vidskim.store.view import View
 
 if TYPE_CHECKING:
     from lancedb.table import Table
 
+Counts = dict[str, int]
 FILE = "vectors.safetensors"
 TAIL_ROWS = 16_384  # as many as are read in a moment; more go into the file
 _WAIT_S = 600.0  # for another process that writes the same file
@@ -26,23 +26,33 @@ _logger = logging.getLogger(__name__)
 
 
 class Cache:
-    """Matrices that hold every entry of a view. Safe to use from several threads."""
+    """Matrices that hold every entry that is asked for. Safe to use from several threads.
 
-    def __init__(self, location: Location, *, about: About, frames: "Table") -> None:
+    Args:
+        location: of the store.
+        about: what the vectors have in common.
+        table: that holds them.
+        file: name of the file, another one for each table.
+    """
+
+    def __init__(self, location: Location, *, about: About, table: "Table", file: str = FILE) -> None:
         self._folders = list(dict.fromkeys((location.cache, user_cache(location.uri))))
-        self._about, self._frames = about, frames
+        self._about, self._table, self._name = about, table, file
         self._file = self._tail = self._room({})
         self._lock = threading.Lock()
 
-    def matrices(self, view: View) -> tuple[Matrix, Matrix]:
-        """The file's rows and those in memory. Each of the view's entries is in one of them; others may be too.
+    def matrices(self, counts: Counts) -> tuple[Matrix, Matrix]:
+        """The file's rows and those in memory. Each of the entries is in one of them; others may be too.
+
+        Args:
+            counts: rows of each entry, as of one view.
 
         Raises:
-            BehindError: frames of the view are gone.
+            BehindError: rows of theirs are gone.
         """
         with self._lock:
-            if not view.counts.keys() <= self._file.entries.keys() | self._tail.entries.keys():
-                self._complete(view)
+            if not counts.keys() <= self._file.entries.keys() | self._tail.entries.keys():
+                self._complete(counts)
             return self._file, self._tail
 
     def holding(self, entry: str) -> Matrix | None:
@@ -50,53 +60,53 @@ class Cache:
         with self._lock:
             return next((part for part in (self._file, self._tail) if entry in part.entries), None)
 
-    def read(self, counts: dict[str, int]) -> Matrix:
+    def read(self, counts: Counts) -> Matrix:
         """Some entries from the store itself; counts says how many rows each has.
 
         Raises:
             BehindError: rows of theirs are gone.
         """
         matrix = self._room(counts)
-        fetch(self._frames, matrix, counts.keys())
+        fetch(self._table, matrix, counts.keys())
         return matrix
 
-    def _room(self, counts: dict[str, int]) -> Matrix:
+    def _room(self, counts: Counts) -> Matrix:
         return Matrix.empty(counts, dimensions=self._about.dimensions)
 
-    def _complete(self, view: View) -> None:
+    def _complete(self, counts: Counts) -> None:
         for folder in self._folders:  # another process may have written one
-            if self._serves(self._load(folder), view):
+            if self._serves(self._load(folder), counts):
                 break
-        if self._must_write(view):
-            self._write(view)
+        if self._must_write(counts):
+            self._write(counts)
             return
-        outside = {entry: count for entry, count in view.counts.items() if entry not in self._file.entries}
+        outside = {entry: count for entry, count in counts.items() if entry not in self._file.entries}
         tail = self._room(outside)
         self._gather(tail)
         self._tail = tail
 
-    def _serves(self, file: Matrix | None, view: View) -> bool:
-        """Take a file over if it holds more of the view than the one in use; whether it needs no rewriting."""
-        if file is not None and len(view.counts.keys() & file.entries.keys()) > len(
-            view.counts.keys() & self._file.entries.keys()
+    def _serves(self, file: Matrix | None, counts: Counts) -> bool:
+        """Take a file over if it holds more of them than the one in use; whether it needs no rewriting."""
+        if file is not None and len(counts.keys() & file.entries.keys()) > len(
+            counts.keys() & self._file.entries.keys()
         ):
             self._file = file
-        return not self._must_write(view)
+        return not self._must_write(counts)
 
-    def _must_write(self, view: View) -> bool:
-        """Whether too much of the view is missing in the file, or too much of the file is of no use any more."""
-        inside = sum(count for entry, count in view.counts.items() if entry in self._file.entries)
-        outside = sum(view.counts.values()) - inside
+    def _must_write(self, counts: Counts) -> bool:
+        """Whether too many of them are missing in the file, or too much of the file is of no use any more."""
+        inside = sum(count for entry, count in counts.items() if entry in self._file.entries)
+        outside = sum(counts.values()) - inside
         return outside > TAIL_ROWS or len(self._file) - inside > max(TAIL_ROWS, inside)
 
-    def _write(self, view: View) -> None:
+    def _write(self, counts: Counts) -> None:
         """Everything into a new file; into memory where none can be written."""
         for folder in self._folders:
             try:
                 with locked(folder, wait_s=_WAIT_S):
-                    if self._serves(self._load(folder), view):
-                        return self._complete(view)
-                    save_matrix(folder / FILE, view.counts, about=self._about, fill=self._gather)
+                    if self._serves(self._load(folder), counts):
+                        return self._complete(counts)
+                    save_matrix(folder / self._name, counts, about=self._about, fill=self._gather)
                     written = self._load(folder)
             except OSError as error:
                 _logger.warning("no cache in %s: %s", folder, error)
@@ -104,7 +114,7 @@ class Cache:
             if written is not None:
                 self._file, self._tail = written, self._room({})
                 return None
-        matrix = self._room(view.counts)
+        matrix = self._room(counts)
         self._gather(matrix)
         self._file, self._tail = matrix, self._room({})
         return None
@@ -115,7 +125,7 @@ class Cache:
         rest = [entry for entry in matrix.entries if entry not in self._file.entries]
         matrix.copy_from(self._file, filed)
         matrix.copy_from(self._tail, [entry for entry in rest if entry in self._tail.entries])
-        fetch(self._frames, matrix, [entry for entry in rest if entry not in self._tail.entries])
+        fetch(self._table, matrix, [entry for entry in rest if entry not in self._tail.entries])
 
     def _load(self, folder: Path) -> Matrix | None:
-        return load_matrix(folder / FILE, about=self._about)
+        return load_matrix(folder / self._name, about=self._about)

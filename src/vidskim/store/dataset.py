@@ -4,18 +4,14 @@
     store.add(record, vectors=..., start_s=..., end_s=..., kinds=..., fingerprint=encoder.fingerprint)
     hits = store.nearest(words, limit=10)
 
-A video is there wholly or not at all: its frames are appended first, and the one row that names them makes it visible.
-Frames that no row names, left by a kill, are not seen by readers and are deleted by the next writer. One process
+A video is there wholly or not at all: its vectors are appended first, and the one row that names them makes it visible.
+Vectors that no row names, left by a kill, are not seen by readers and are deleted by the next writer. One process
 writes at a time, held apart by a lock in a local folder; on an object store the user sees to it. Readers need no lock;
 they see the latest finished version at each call. Start worker processes with spawn, never with fork.
 """
 
-import hashlib
-import logging
-import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,38 +21,30 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidskim.disk import locked
 from vidskim.errors import StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.store import nearest, upkeep
 from vidskim.store.admission import admit
 from vidskim.store.identity import Identity
 from vidskim.store.location import Location
-from vidskim.store.reader import Reader
 from vidskim.store.records import (
     About,
     Compaction,
     Floats,
+    LevelVectors,
     StoredVideo,
     Vectors,
     VideoRecord,
     last_part,
     stored_path,
 )
-from vidskim.store.schema import frame_rows, one_of, video_record, video_row
+from vidskim.store.schema import one_of
 from vidskim.store.tables import Tables, reported
-
-LOCK_WAIT_S = 600.0  # making an index of a million frames takes minutes
-_logger = logging.getLogger(__name__)
+from vidskim.store.writer import Writer, hold
 
 
-class Store(Reader):
+class Store(Writer):
     """Reads and writes. Use `open`, `create` or `open_or_create`."""
-
-    def __init__(self, tables: Tables) -> None:
-        super().__init__(tables)
-        self._write_lock = threading.Lock()
-        self._swept = False
 
     @classmethod
     def open(cls, uri: str | Path) -> "Store":
@@ -94,7 +82,7 @@ class Store(Reader):
         """
         location = Location.of(uri)
         about = About(uuid.uuid4().hex, fingerprint, dimensions, _now(), dict(origin or {}))
-        with reported(location, "made"), _lock(location):
+        with reported(location, "made"), hold(location):
             return cls(Tables.create(location, about, overwrite=overwrite))
 
     @classmethod
@@ -127,6 +115,7 @@ class Store(Reader):
         end_s: Sequence[float] | Floats,
         kinds: Sequence[str] | NDArray[np.str_],
         fingerprint: Fingerprint,
+        levels: LevelVectors | None = None,
     ) -> StoredVideo:
         """Commit one video. One that was stored under the same path is replaced, at one stroke, and keeps its id.
 
@@ -137,10 +126,12 @@ class Store(Reader):
             end_s: seconds [t], each after its start.
             kinds: "I" or "P", [t].
             fingerprint: of the extractor that made the vectors.
+            levels: vectors of its segments and of the whole, if the store keeps such; see `keep_levels`.
 
         Raises:
             FingerprintError: the store holds vectors of another extractor.
-            StoreError: the vectors are refused (see `admission`), or cannot be written. The store is as before.
+            StoreError: the vectors are refused (see `admission`), or cannot be written, or the store keeps no vectors
+                of segments. The store is as before.
         """
         self.check_fingerprint(fingerprint)
         frames = admit(
@@ -160,18 +151,18 @@ class Store(Reader):
                 fingerprint=fingerprint.digest,
                 indexed_at=_now(),
                 entry=uuid.uuid4().hex,
+                segments=None if levels is None else len(levels),
             )
-            self._swept = False  # until the row is there, the frames are leftovers
-            self._tables.frames.add(frame_rows(frames, entry=stored.entry))
+            self._append(stored, frames, levels)
             self._put(stored)
             if earlier is not None:
-                upkeep.delete_frames(self._tables, [earlier.entry])
+                upkeep.delete_vectors(self._tables, [earlier])
             self._swept = True
             self._tend()
         return stored
 
     def remove(self, video_ids: Iterable[str]) -> list[StoredVideo]:
-        """Remove videos and their frames; gives back what was known of them. `compact` frees the room.
+        """Remove videos and their vectors; gives back what was known of them. `compact` frees the room.
 
         Raises:
             StoreError: an id is not in the store; nothing was removed.
@@ -182,7 +173,7 @@ class Store(Reader):
             if removed:
                 self._swept = False
                 self._tables.videos.delete(one_of("id", [video.id for video in removed]))
-                upkeep.delete_frames(self._tables, [video.entry for video in removed])
+                upkeep.delete_vectors(self._tables, removed)
                 self._swept = True
         return removed
 
@@ -225,6 +216,34 @@ class Store(Reader):
             self._swept = True
             return Compaction(before, self._tables.bytes_on_disk())
 
+    def keep_levels(
+        self,
+        *,
+        fingerprint: Fingerprint,
+        dimensions: int,
+        origin: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Keep vectors of segments and whole videos from now on. Arguments are of the model that makes them.
+
+        Videos that are there already have none until they are added again; `levels.lacking` names them.
+
+        Args:
+            overwrite: drop those of another model. Without, they are refused.
+
+        Raises:
+            FingerprintError: the store keeps such vectors of another model, adapter or plan.
+            StoreError: it cannot be written.
+        """
+        about = About(uuid.uuid4().hex, fingerprint, dimensions, _now(), dict(origin or {}))
+        with self._writing():
+            if self._tables.levels is not None:
+                if self._tables.levels.about.fingerprint.digest == fingerprint.digest:
+                    return
+                if not overwrite:
+                    self._levels.check_fingerprint(fingerprint)
+            self._tables.make_levels(about)
+
     def build_index(self) -> None:
         """Make or remake the index for approximate search; worth it above 200,000 frames.
 
@@ -233,57 +252,6 @@ class Store(Reader):
         """
         with self._writing():
             nearest.build_index(self._tables.frames)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the lock, at the latest version, with no leftovers."""
-        location = self._tables.location
-        with reported(location, "written"), self._write_lock, _lock(location):
-            self._tables.refresh()
-            self._tables.check_same()
-            if not self._swept and location.folder is not None:
-                upkeep.sweep(self._tables)
-                self._swept = True
-            yield
-
-    def _place(self, video: VideoRecord) -> tuple[StoredVideo | None, str]:
-        """What is stored under the video's path, and the id for it: the same, or one nobody has."""
-        salt = 0
-        while True:
-            text = f"{video.path}\n{video.identity.head_tail_hash}\n{salt}"
-            identifier = hashlib.sha256(text.encode()).hexdigest()[:12]
-            rows = self._rows(f"{one_of('path', [video.path])} OR {one_of('id', [identifier])}")
-            for row in rows:
-                if row.path == video.path:
-                    return row, row.id
-            if not rows:
-                return None, identifier
-            salt += 1
-
-    def _rows(self, condition: str) -> list[StoredVideo]:
-        rows = self._tables.videos.search().where(condition).to_arrow().to_pylist()
-        return [video_record(row) for row in rows]
-
-    def _put(self, video: StoredVideo) -> None:
-        """Insert or replace a row, in one commit."""
-        merge = self._tables.videos.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(video_row(video))
-
-    def _tend(self) -> None:
-        """What was added is committed: trouble with the upkeep is told, not raised."""
-        try:
-            upkeep.tend(self._tables)
-        except (RuntimeError, ValueError, OSError) as error:
-            _logger.warning("%s: upkeep was put off: %s", self.uri, error)
-
-
-@contextmanager
-def _lock(location: Location) -> Iterator[None]:
-    if location.folder is None:
-        yield
-        return
-    with locked(location.folder, wait_s=LOCK_WAIT_S):
-        yield
 
 
 def _now() -> str:

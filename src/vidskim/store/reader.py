@@ -16,6 +16,7 @@ from vidskim.store.admission import check_query
 from vidskim.store.cache import Cache
 from vidskim.store.exact import multiply, search_exact_each
 from vidskim.store.identity import Identity, is_gone
+from vidskim.store.levels import Levels
 from vidskim.store.nearest import How, Index, check_request, choose, find_index, search_index
 from vidskim.store.records import About, Count, Curve, Frames, Hits, State, StoredVideo, Vectors, stored_path
 from vidskim.store.tables import Tables, reported
@@ -31,7 +32,8 @@ class Reader:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._cache = Cache(tables.location, about=tables.about, frames=tables.frames)
+        self._cache = Cache(tables.location, about=tables.about, table=tables.frames)
+        self._levels = Levels(tables, read=self._read)
         self._lock = threading.RLock()
         self._view: View | None = None
         self._indexed: tuple[int, Index | None] = (-1, None)
@@ -47,6 +49,12 @@ class Reader:
     def about(self) -> About:
         """Fingerprint and dimensions that all vectors share."""
         return self._tables.about
+
+    @property
+    def levels(self) -> Levels | None:
+        """Vectors of segments and whole videos; None if the store keeps none."""
+        self._fresh()
+        return None if self._tables.levels is None else self._levels
 
     @property
     def version(self) -> int:
@@ -198,7 +206,7 @@ class Reader:
             rows = sum(view.counts[entry] for entry in entries)
             index = self._index()
             if choose(how, rows=rows, index=index) == "exact" or index is None:
-                matrices = self._cache.matrices(view)
+                matrices = self._cache.matrices(view.counts)
                 return search_exact_each(matrices, columns, limit=limit, entries=entries, between=between)
             return [
                 search_index(

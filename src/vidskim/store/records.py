@@ -62,6 +62,7 @@ class StoredVideo(VideoRecord):
         fingerprint: digest of the extractor.
         indexed_at: UTC, ISO 8601.
         entry: names this version of the video's vectors; another one after each indexing.
+        segments: number of segments that have a vector, beside one of the whole video; None if there are none.
     """
 
     id: str
@@ -69,6 +70,7 @@ class StoredVideo(VideoRecord):
     fingerprint: str
     indexed_at: str
     entry: str
+    segments: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ class State:
 
 @dataclass(frozen=True)
 class About:
-    """What all vectors of a store have in common.
+    """What all vectors of a store have in common: those of its frames, or those of its segments and whole videos.
 
     Args:
-        store: id of the store, made with it.
+        store: id of the store, made with it; vectors of segments have one of their own.
         fingerprint: of the extractor.
         dimensions: length of a vector, 2 or more.
         created_at: UTC, ISO 8601.
@@ -127,6 +129,28 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+
+@dataclass(frozen=True)
+class LevelVectors:
+    """The vectors of one video's segments and of the whole of it, which see what happens between frames.
+
+    Args:
+        segments: float32 [s, d], unit length, s of 1 or more.
+        start_s: seconds, float64 [s], rising.
+        end_s: seconds, float64 [s].
+        whole: float32 [d], unit length.
+        fingerprint: of the model that made them.
+    """
+
+    segments: Vectors
+    start_s: Floats
+    end_s: Floats
+    whole: Vectors
+    fingerprint: Fingerprint
+
+    def __len__(self) -> int:
+        return len(self.segments)
 
 
 @dataclass(frozen=True)

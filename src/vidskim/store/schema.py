@@ -1,7 +1,9 @@
-"""The columns of the three tables, and records to rows and back.
+"""The columns of the tables, and records to rows and back.
 
 about: one row. videos: one row a video; a video exists for readers from the moment its row does. frames: one row a
-frame or segment; `entry` names the video's row it belongs to, and rows of an entry that no video names do not count.
+frame; `entry` names the video's row it belongs to, and rows of an entry that no video names do not count. In a store
+that keeps them, levels: one row, what the vectors of segments and whole videos have in common; segments and wholes:
+their rows, with the columns of frames.
 """
 
 import json
@@ -17,6 +19,7 @@ from vidskim.store.records import About, Frames, StoredVideo
 
 FORMAT = 1
 ABOUT, VIDEOS, FRAMES = "about", "videos", "frames"
+LEVELS, SEGMENTS, WHOLES = "levels", "segments", "wholes"
 
 ABOUT_SCHEMA = pa.schema(
     [
@@ -28,6 +31,9 @@ ABOUT_SCHEMA = pa.schema(
         ("origin", pa.string()),
     ]
 )
+SEGMENT_COUNT = pa.field(
+    "segments", pa.int64()
+)  # null: none; stores made before there were any lack the column
 VIDEO_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -43,12 +49,13 @@ VIDEO_SCHEMA = pa.schema(
         ("fingerprint", pa.string()),
         ("notes", pa.string()),
         ("indexed_at", pa.string()),
+        SEGMENT_COUNT,
     ]
 )
 
 
 def frame_schema(dimensions: int) -> pa.Schema:
-    """Columns of the frames table for vectors of one length."""
+    """Columns of a table of vectors of one length."""
     return pa.schema(
         [
             ("entry", pa.string()),
@@ -62,7 +69,7 @@ def frame_schema(dimensions: int) -> pa.Schema:
 
 
 def about_row(about: About) -> pa.Table:
-    """The one row of the about table."""
+    """The one row of the about table, or of the levels table."""
     row = {
         "format": FORMAT,
         "store": about.store,
@@ -75,7 +82,7 @@ def about_row(about: About) -> pa.Table:
 
 
 def about_record(rows: list[dict[str, Any]], *, uri: str) -> About:
-    """Read the about table.
+    """Read the about table, or the levels table.
 
     Raises:
         StoreError: it is empty, of another format, or not ours.
@@ -112,6 +119,7 @@ def video_row(video: StoredVideo) -> pa.Table:
         "fingerprint": video.fingerprint,
         "notes": json.dumps(dict(video.notes), sort_keys=True),
         "indexed_at": video.indexed_at,
+        "segments": video.segments,
     }
     return pa.Table.from_pylist([row], schema=VIDEO_SCHEMA)
 
@@ -121,6 +129,7 @@ def video_record(row: Mapping[str, Any]) -> StoredVideo:
     plain = ("id", "entry", "path", "name", "duration_s", "frames", "fps", "fingerprint", "indexed_at")
     return StoredVideo(
         **{name: row[name] for name in plain},
+        segments=row.get("segments"),
         identity=Identity(row["size"], row["mtime_ns"], row["head_tail_hash"]),
         notes=json.loads(row["notes"]),
     )

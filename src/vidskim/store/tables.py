@@ -6,6 +6,7 @@ LanceDB runs threads of its own: start workers that use a store with spawn or fo
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vidskim.errors import StoreError, VidskimError
@@ -15,8 +16,12 @@ from vidskim.store.schema import (
     ABOUT,
     ABOUT_SCHEMA,
     FRAMES,
+    LEVELS,
+    SEGMENT_COUNT,
+    SEGMENTS,
     VIDEO_SCHEMA,
     VIDEOS,
+    WHOLES,
     about_record,
     about_row,
     frame_schema,
@@ -31,8 +36,20 @@ _PLACES = re.compile(
 )  # where in the database's source; what follows is of no use to a reader
 
 
+@dataclass(frozen=True)
+class LevelTables:
+    """The tables of vectors of segments and whole videos, open, and what these have in common."""
+
+    about: About
+    segments: "Table"
+    wholes: "Table"
+
+
 class Tables:
-    """The three tables, open. Use `open` or `create`."""
+    """The tables, open. Use `open` or `create`.
+
+    `levels` are those of segments and whole videos, None while the store keeps none.
+    """
 
     def __init__(
         self, location: Location, *, database: Any, about: About, videos: "Table", frames: "Table"
@@ -40,6 +57,9 @@ class Tables:
         self.location, self.about = location, about
         self.videos, self.frames = videos, frames
         self._database = database
+        self.levels: LevelTables | None = None
+        self.levels = self._find_levels()
+        self._found_at = int(videos.version)
 
     @classmethod
     def open(cls, location: Location) -> "Tables":
@@ -59,7 +79,7 @@ class Tables:
                 raise StoreError(_no_store(location, names))
             about = about_record(database.open_table(ABOUT).to_arrow().to_pylist(), uri=location.uri)
             videos, frames = database.open_table(VIDEOS), database.open_table(FRAMES)
-        return cls(location, database=database, about=about, videos=videos, frames=frames)
+            return cls(location, database=database, about=about, videos=videos, frames=frames)
 
     @classmethod
     def create(cls, location: Location, about: About, *, overwrite: bool = False) -> "Tables":
@@ -79,13 +99,15 @@ class Tables:
                         f"there is a store at {location.uri} already; open it, overwrite it, or choose another place"
                     )
                 database.drop_table(ABOUT)
+            for name in there & {LEVELS, SEGMENTS, WHOLES}:
+                database.drop_table(name)
             schemas = {FRAMES: frame_schema(about.dimensions), VIDEOS: VIDEO_SCHEMA}
             frames, videos = (
                 database.create_table(name, schema=schema, mode="overwrite" if name in there else "create")
                 for name, schema in schemas.items()
             )
             database.create_table(ABOUT, about_row(about), schema=ABOUT_SCHEMA)
-        return cls(location, database=database, about=about, videos=videos, frames=frames)
+            return cls(location, database=database, about=about, videos=videos, frames=frames)
 
     @staticmethod
     def exist(location: Location) -> bool:
@@ -110,21 +132,58 @@ class Tables:
                     f"the store at {self.location.uri} was made anew since it was opened; open it again"
                 )
 
+    @property
+    def vectors(self) -> tuple["Table", ...]:
+        """The tables that hold vectors."""
+        return (
+            (self.frames,) if self.levels is None else (self.frames, self.levels.segments, self.levels.wholes)
+        )
+
+    def make_levels(self, about: About) -> None:
+        """Make empty tables of vectors of segments and whole videos, in place of those there are, whose vectors go.
+
+        Videos are told first that they have none, so that a kill leaves nothing that is named and not there.
+        """
+        if SEGMENT_COUNT.name not in self.videos.schema.names:
+            self.videos.add_columns(SEGMENT_COUNT)
+        elif self.levels is not None:
+            self.videos.update(values_sql={SEGMENT_COUNT.name: "NULL"})
+        there = set(self._database.list_tables().tables)
+        if LEVELS in there:
+            self._database.drop_table(LEVELS)
+        for name in (SEGMENTS, WHOLES):
+            mode = "overwrite" if name in there else "create"
+            self._database.create_table(name, schema=frame_schema(about.dimensions), mode=mode)
+        self._database.create_table(LEVELS, about_row(about), schema=ABOUT_SCHEMA)
+        self.levels = self._find_levels()
+
     def refresh(self) -> int:
-        """Move on to the latest versions, videos first: whatever a row of theirs names is in the frames read after it.
+        """Move on to the latest versions, videos first: whatever a row of theirs names is in what is read after it.
 
         Returns:
             The version of the videos.
         """
         self.videos.checkout_latest()
-        self.frames.checkout_latest()
-        return int(self.videos.version)
+        version = int(self.videos.version)
+        if version != self._found_at:  # tables of levels come, and go, with a change to the videos
+            self.levels, self._found_at = self._find_levels(), version
+        for table in self.vectors:
+            table.checkout_latest()
+        return version
 
     def bytes_on_disk(self) -> int:
         """Bytes of the tables, old versions and caches included; of an object store the newest version's only."""
         if self.location.folder is not None:
             return bytes_below(self.location.folder)
-        return sum(int(table.stats()["total_bytes"]) for table in (self.videos, self.frames))
+        return sum(int(table.stats()["total_bytes"]) for table in (self.videos, *self.vectors))
+
+    def _find_levels(self) -> LevelTables | None:
+        if LEVELS not in self._database.list_tables().tables:
+            return None
+        about = about_record(self._database.open_table(LEVELS).to_arrow().to_pylist(), uri=self.location.uri)
+        if self.levels is not None and self.levels.about.store == about.store:
+            return self.levels
+        return LevelTables(about, self._database.open_table(SEGMENTS), self._database.open_table(WHOLES))
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 Only the holder of the store's lock may do these.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from vidskim.store.nearest import build_index, find_index
+from vidskim.store.records import StoredVideo
 from vidskim.store.schema import one_of
+from vidskim.store.view import View
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -24,28 +27,47 @@ _BESIDE = 0.01  # share of rows beside the index that `compact` leaves so
 
 def sweep(tables: "Tables") -> int:
     """Delete rows of entries that no video names, left by a kill; how many there were."""
-    named = tables.videos.search().select(["entry", "frames"]).to_arrow()
-    left = tables.frames.count_rows() - sum(named.column("frames").to_pylist())
+    view = View(version=0, table=tables.videos.to_arrow())
+    left = _sweep(tables.frames, view.counts)
+    if tables.levels is not None:
+        left += _sweep(tables.levels.segments, view.segments)
+        left += _sweep(tables.levels.wholes, dict.fromkeys(view.segments, 1))
+    return left
+
+
+def _sweep(table: "Table", named: Mapping[str, int]) -> int:
+    """The same of one table; named says how many rows each entry has."""
+    left = table.count_rows() - sum(named.values())
     if left == 0:
         return 0
-    kept, leftover = set(named.column("entry").to_pylist()), set[str]()
-    for batch in tables.frames.search().select(["entry"]).to_batches():
-        leftover |= set(batch.column("entry").unique().to_pylist()) - kept
-    delete_frames(tables, sorted(leftover))
+    leftover = set[str]()
+    for batch in table.search().select(["entry"]).to_batches():
+        leftover |= set(batch.column("entry").unique().to_pylist()) - named.keys()
+    _delete(table, sorted(leftover))
     return int(left)
 
 
-def delete_frames(tables: "Tables", entries: list[str]) -> None:
-    """Delete the rows of some entries."""
+def delete_vectors(tables: "Tables", videos: Iterable[StoredVideo]) -> None:
+    """Delete the vectors of some videos."""
+    chosen = list(videos)
+    _delete(tables.frames, [video.entry for video in chosen])
+    if tables.levels is not None:
+        entries = [video.entry for video in chosen if video.segments is not None]
+        _delete(tables.levels.segments, entries)
+        _delete(tables.levels.wholes, entries)
+
+
+def _delete(table: "Table", entries: list[str]) -> None:
     for start in range(0, len(entries), _DELETED):
-        tables.frames.delete(one_of("entry", entries[start : start + _DELETED]))
+        table.delete(one_of("entry", entries[start : start + _DELETED]))
 
 
 def tend(tables: "Tables") -> bool:
     """After an append: join small fragments once there are many. Whether that was so."""
-    if max(_small_fragments(tables.frames), _small_fragments(tables.videos)) < FRAGMENTS:
+    every = (tables.videos, *tables.vectors)
+    if max(map(_small_fragments, every)) < FRAGMENTS:
         return False
-    for table in (tables.videos, tables.frames):
+    for table in every:
         _join(table, rows=SMALL_ROWS)
         _clean(table, kept=KEPT, unfinished=False)
     return True
@@ -54,12 +76,12 @@ def tend(tables: "Tables") -> bool:
 def compact(tables: "Tables") -> None:
     """Join everything, remake an index that much came beside of, delete every old version and unfinished file."""
     sweep(tables)
-    for table in (tables.videos, tables.frames):
+    for table in (tables.videos, *tables.vectors):
         _join(table, rows=LARGE_ROWS)
     index = find_index(tables.frames)
     if index is not None and index.beside > index.rows * _BESIDE:
         build_index(tables.frames)
-    for table in (tables.videos, tables.frames):
+    for table in (tables.videos, *tables.vectors):
         _clean(table, kept=timedelta(0), unfinished=True)
 
 

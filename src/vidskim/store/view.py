@@ -57,6 +57,14 @@ class View:
         return dict(zip(self._column("entry"), self._column("frames"), strict=True))
 
     @cached_property
+    def segments(self) -> dict[str, int]:
+        """Entry -> number of segments, of the videos that have vectors of segments and of the whole."""
+        if "segments" not in self.table.column_names:
+            return {}
+        counts = zip(self._column("entry"), self._column("segments"), strict=True)
+        return {entry: count for entry, count in counts if count is not None}
+
+    @cached_property
     def rows(self) -> dict[str, int]:
         """Video id -> row of the table."""
         return {video: row for row, video in enumerate(self._column("id"))}

@@ -149,10 +149,10 @@ def search_each(
     min_score: float | None = None,
 ) -> list[SearchResult]:
     """As `search` for several queries with the same settings; the store's vectors are gone through once for all."""
-    _check(limit, per_video, min_score)
+    check_search(limit, per_video, min_score)
     wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
     rankings = [
-        _Ranking(store, query, limit=limit, per_video=per_video, between=between, window_s=window_s)
+        Ranking(store, query, limit=limit, per_video=per_video, between=between, window_s=window_s)
         for query in queries
     ]
     unsettled, most = rankings, min(MOST_HITS, HITS_PER_RESULT * limit)
@@ -166,7 +166,8 @@ def search_each(
         return [ranking.result(min_score) for ranking in rankings]
 
 
-def _check(limit: int, per_video: int | None, min_score: float | None) -> None:
+def check_search(limit: int, per_video: int | None, min_score: float | None) -> None:
+    """Refuse what no search can answer, with a SettingsError."""
     if limit < 1:
         raise SettingsError(f"limit must be 1 or more, received {limit}")
     if per_video is not None and per_video < 1:
@@ -185,8 +186,8 @@ class _Cut:
     best_score: float
 
 
-class _Ranking:
-    """The moments found so far for one query."""
+class Ranking:
+    """The moments found so far for one query; arguments as in `search`."""
 
     def __init__(
         self,
@@ -215,9 +216,19 @@ class _Ranking:
                 break
             if video not in self._looked:
                 self._looked.add(video)
-                self._add(video)
+                self.add(video)
         all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
         return all_seen or self._is_out_of_reach(float(hits.scores[-1]))
+
+    def add(self, video: str, *, touching: Sequence[tuple[float, float]] | None = None) -> None:
+        """Rank the moments of a video; of half-open ranges of seconds, only those that overlap one of them."""
+        curve = _read_curve(self._store, video, self.query)
+        if curve is None:
+            return
+        cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
+        if touching is not None:
+            cuts = [cut for cut in cuts if _overlaps(cut.moment, touching)]
+        self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
 
     def result(self, min_score: float | None) -> SearchResult:
         """The first ranks, as far as they are good enough."""
@@ -230,12 +241,6 @@ class _Ranking:
     def _is_out_of_reach(self, best_score: float) -> bool:
         """Whether a video whose nearest frame has this score cannot reach the ranks."""
         return len(self._cuts) >= self._limit and self._cuts[self._limit - 1].moment.score >= best_score
-
-    def _add(self, video: str) -> None:
-        curve = _read_curve(self._store, video, self.query)
-        if curve is not None:
-            moments = _cut(video, curve, between=self._between, window_s=self._window_s)
-            self._cuts = sorted([*self._cuts, *sorted(moments, key=_rank)[: self._per_video]], key=_rank)
 
 
 def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
@@ -272,6 +277,10 @@ def _cut(
         best = held[np.argmax(scores[held])]
         cuts.append(_Cut(video, moment, float(starts[best]), float(scores[best])))
     return cuts
+
+
+def _overlaps(moment: Moment, ranges: Sequence[tuple[float, float]]) -> bool:
+    return any(start < moment.end_s and end > moment.start_s for start, end in ranges)
 
 
 def _rank(cut: _Cut) -> tuple[float, str, float]:
