@@ -17,7 +17,6 @@ from vidskim.cli.main import main
 from vidskim.models.adapter import ADAPTER_FILE, Adapter, save_adapter
 from vidskim.models.checkpoint import read_checkpoint
 from vidskim.models.lora import LowRank
-from vidskim.tokens.clip_plan import ClipPlan
 
 Verb = Callable[..., tuple[int, dict[str, Any], str]]
 PLAN = {"frames": 4, "joins": {"3": 2, "4": 2}, "r": 4, "across": 0.3, "within": 0.1}
@@ -164,9 +163,7 @@ def test_adapters_side_by_side(
             4: torch.randn(2, width, generator=generator),
         }
         files.append(tmp_path / f"adapter{seed}.safetensors")
-        save_adapter(
-            files[-1], Adapter({0: lora}, {}, positions, ClipPlan.read(PLAN)), backbone=plain.backbone
-        )
+        save_adapter(files[-1], Adapter({0: lora}, {}, positions, {"plan": PLAN}), backbone=plain.backbone)
     command = ("evaluate", "retrieval", "--model", model, "--pairs", pairs, "--videos", rendered)
     code, document, _ = verb(*command, "--adapter", files[0], "--adapter", files[1])
     assert code == 0

@@ -31,7 +31,7 @@ def make(*, width: int = 48, text_width: int = 40, rank: int = 2) -> Adapter:
         {n: pair(width) for n in range(3)},
         {n: pair(text_width) for n in range(2)},
         positions,
-        PRESETS["b32-12f"],
+        {"plan": PRESETS["b32-12f"].to_record(), "split": "clip"},
     )
 
 
@@ -39,7 +39,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     adapter, file = make(), tmp_path / "adapter.safetensors"
     save_adapter(file, adapter, backbone="abc", notes={"recipe": "by hand"})
     back = read_adapter(file, backbone="abc")
-    assert (back.digest, back.plan) == (adapter.digest, adapter.plan)
+    assert (back.digest, back.settings) == (adapter.digest, adapter.settings)
     assert torch.equal(back.positions[8], adapter.positions[8])
     assert torch.equal(back.text[1].up, adapter.text[1].up)
     assert read_adapter(file).digest == adapter.digest  # who asks for no model gets it too
@@ -106,7 +106,7 @@ def test_an_authors_checkpoint_is_an_adapter_too(tmp_path: Path) -> None:
         3: [6, 128],
         4: [3, 128],
     }
-    assert (len(adapter.vision), len(adapter.text), adapter.plan) == (6, 2, None)
+    assert (len(adapter.vision), len(adapter.text), adapter.settings) == (6, 2, {})
     save_adapter(tmp_path / "a.safetensors", adapter, backbone="x")
     assert read_adapter(tmp_path / "a.safetensors").digest == adapter.digest
 
@@ -128,9 +128,9 @@ def test_files_that_are_no_adapter_are_named(tmp_path: Path) -> None:
     safetensors.torch.save_file(state, file, metadata=header)
     with pytest.raises(CheckpointError, match=r"without down or up text.blocks.1"):
         read_adapter(file)
-    for plan in ("{", json.dumps({"frames": 3})):
-        safetensors.torch.save_file(make().to_state(), file, metadata={**header, "plan": plan})
-        with pytest.raises(CheckpointError, match="its header names a plan that is none"):
+    for settings in ("{", "3", json.dumps({"plan": {"frames": 3}})):
+        safetensors.torch.save_file(make().to_state(), file, metadata={**header, "settings": settings})
+        with pytest.raises(CheckpointError, match="its header names settings that are none"):
             read_adapter(file)
     file.write_bytes(b"\x00" * 64)
     with pytest.raises(CheckpointError, match="not a safetensors file, or cut short"):

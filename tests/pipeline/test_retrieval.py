@@ -169,9 +169,7 @@ def test_an_adapter_beside_a_plain_clip(clip_folder: Path, tmp_path: Path, video
         )
         for n in range(vision.layers)
     }
-    adapter = Adapter(
-        pairs, {}, {1: torch.randn(4, vision.width, generator=generator)}, vidskim.ClipPlan.read(plan)
-    )
+    adapter = Adapter(pairs, {}, {1: torch.randn(4, vision.width, generator=generator)}, {"plan": plan})
     file = tmp_path / "elsewhere.safetensors"
     save_adapter(file, adapter, backbone=plain.backbone)
     pixels = torch.randn(1, 4, 3, vision.image, vision.image, generator=generator)

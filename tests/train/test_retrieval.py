@@ -47,7 +47,7 @@ def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> N
     model = load_model(
         clip, method="tempme", adapter=tmp_path / ADAPTER_FILE, dtype="float32"
     )  # the plan is the adapter's
-    assert model.plan().plan.to_record()["frames"] == 4
+    assert (model.plan().plan.frames, model.method.split) == (4, "place")
     held_out = task.pairs.held_out
     clips = [normalise(held_out.read(number), model.preparation) for number in range(8)]
     vectors = model.encode_video(torch.stack(clips))
@@ -147,6 +147,15 @@ def test_going_on_with_other_settings_is_refused(
     train_retrieval(small_task(clip), tmp_path, replace(LOOP, steps=2))
     with pytest.raises((SettingsError, CheckpointError)):
         train_retrieval(small_task(clip, **change), tmp_path, replace(LOOP, steps=2))
+
+
+def test_an_adapter_knows_how_it_was_trained(clip: Path, tmp_path: Path) -> None:
+    what = small_task(clip, settings={"plan": small_clip.PLAN, "split": "clip", "merge": False})
+    train_retrieval(what, tmp_path, replace(LOOP, steps=2))
+    method = load_model(clip, method="tempme", adapter=tmp_path / ADAPTER_FILE).method
+    assert (method.split, method.plan.r, method.plan.across) == ("clip", 0, 0.0)
+    other = load_model(clip, method="tempme", adapter=tmp_path / ADAPTER_FILE, split="place").method
+    assert (other.split, other.plan) == ("place", method.plan)
 
 
 def test_full_tuning_writes_a_model_with_its_adapter(clip: Path, tmp_path: Path) -> None:

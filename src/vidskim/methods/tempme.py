@@ -161,16 +161,14 @@ def make_tempme(
     settings: Mapping[str, object],
     *,
     config: VitConfig,
-    trained: ClipPlan | None = None,
     positions: Mapping[int, Tensor] | None = None,
 ) -> TempMe:
     """The method from its settings.
 
     Args:
-        settings: any of plan (default the adapter's, else the published one of the backbone), split, faithful, and
-            merge, which when False leaves the joins alone.
+        settings: any of plan (default the published one of the backbone), split, faithful, and merge, which when False
+            leaves the joins alone.
         config: the trunk's.
-        trained: the adapter's plan, if there is one.
         positions: the adapter's clip positions.
 
     Raises:
@@ -182,7 +180,7 @@ def make_tempme(
         if key in ("merge", "faithful") and not isinstance(value, bool):
             raise SettingsError(f"{key} is True or False; received {value!r}")
     given: Any = settings.get("plan")
-    plan = ClipPlan.read(given) if given is not None else trained or preset_for(config)
+    plan = preset_for(config) if given is None else ClipPlan.read(given)
     method = TempMe(
         plan if settings.get("merge", True) else plan.without_merging(),
         positions=positions or {},

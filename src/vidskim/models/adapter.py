@@ -28,19 +28,19 @@ TOWERS = ("vision", "text")
 
 @dataclass(frozen=True)
 class Adapter:
-    """LoRA of both towers, clip positions, and the plan they were trained with.
+    """LoRA of both towers, clip positions, and how clips were joined and merged while they learnt.
 
     Args:
         vision: additions to the vision tower's fused projections, by block.
         text: the same of the text tower.
         positions: clip positions [clips that enter the block, d], by block.
-        plan: how clips are joined and merged, or None where nobody says.
+        settings: of `load_model(method="tempme")` as it was trained, plain JSON values; empty where nobody says.
     """
 
     vision: Mapping[int, LowRank] = field(repr=False)
     text: Mapping[int, LowRank] = field(repr=False)
     positions: Mapping[int, Tensor] = field(default_factory=dict, repr=False)
-    plan: ClipPlan | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -56,7 +56,9 @@ class Adapter:
         return state
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor], *, plan: ClipPlan | None = None) -> "Adapter":
+    def from_state(
+        cls, state: Mapping[str, Tensor], *, settings: Mapping[str, Any] | None = None
+    ) -> "Adapter":
         """What `to_state` gave.
 
         Raises:
@@ -79,7 +81,7 @@ class Adapter:
                 f"{', '.join(halves[:10]) or 'nothing'}"
             )
         vision, text = ({n: LowRank(**pair) for n, pair in sorted(parts[t].items())} for t in TOWERS)
-        return cls(vision, text, dict(sorted(positions.items())), plan)
+        return cls(vision, text, dict(sorted(positions.items())), settings or {})
 
 
 def save_adapter(
@@ -94,9 +96,12 @@ def save_adapter(
         notes: for the header: how it was trained.
     """
     state = {name: value.detach().float().cpu().contiguous() for name, value in adapter.to_state().items()}
-    header = {**(notes or {}), "format": FORMAT, "backbone": backbone}
-    if adapter.plan is not None:
-        header["plan"] = json.dumps(adapter.plan.to_record())
+    header = {
+        **(notes or {}),
+        "format": FORMAT,
+        "backbone": backbone,
+        "settings": json.dumps(adapter.settings),
+    }
     with writing(path) as file:
         file.write(safetensors.torch.save(state, metadata=header))
 
@@ -128,7 +133,7 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
             f"{path}: this adapter was trained beside another model ({made_for[:12]}, expected {str(backbone)[:12]}); "
             "load it with the checkpoint it was trained on"
         )
-    return Adapter.from_state(state, plan=_plan(header, path))
+    return Adapter.from_state(state, settings=_settings(header, path))
 
 
 def _header(path: Path) -> dict[str, str]:
@@ -142,11 +147,11 @@ def _header(path: Path) -> dict[str, str]:
         raise CheckpointError(f"{path}: not a safetensors file, or cut short ({error})") from error
 
 
-def _plan(header: Mapping[str, str], path: Path) -> ClipPlan | None:
-    if "plan" not in header:
-        return None
+def _settings(header: Mapping[str, str], path: Path) -> dict[str, Any]:
     try:
-        record: Any = json.loads(header["plan"])
-        return ClipPlan.read(record)
-    except (ValueError, SettingsError) as error:
-        raise CheckpointError(f"{path}: its header names a plan that is none ({error})") from error
+        settings: dict[str, Any] = dict(json.loads(header.get("settings", "{}")))
+        if "plan" in settings:
+            ClipPlan.read(settings["plan"])
+    except (ValueError, TypeError, SettingsError) as error:
+        raise CheckpointError(f"{path}: its header names settings that are none ({error})") from error
+    return settings

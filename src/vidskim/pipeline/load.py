@@ -63,9 +63,8 @@ def load_model(
         residual_tokenizer: file of `vidskim train distill`. Default: the checkpoint's or student's, or its folder's.
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
-        adapter: LoRA of a CLIP and clip positions: a file that vidskim trained, a folder in PEFT's format or a
-            checkpoint of TempMe's authors. Default for method="tempme" without a plan: the one in the checkpoint's
-            folder, if any.
+        adapter: LoRA of a CLIP and clip positions: our file, a folder in PEFT's format or a checkpoint of TempMe's
+            authors. Default for method="tempme" without a plan: the one in the checkpoint's folder, if any.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
             of "tempme" plan, split, merge, faithful; of "sta" r, groups, direction, anchor, and on Video Swin r1,
             windows, anchor; of "random" seed.
@@ -83,14 +82,13 @@ def load_model(
     between = {"student": student, "tokenizer": residual_tokenizer, "config": student_config or config}
     if reads_video(reading["state"]):
         pupil = student or student_config
-        _refuse_parts(
-            tokenizer=tokenizer, residual_tokenizer=residual_tokenizer, student=pupil, adapter=adapter
-        )
+        beside = {"residual_tokenizer": residual_tokenizer, "student": pupil, "adapter": adapter}
+        _refuse_parts(tokenizer=tokenizer, **beside)
         classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
-    own = method == TempMe.name and settings.get("plan") is None  # its clip positions are of its plan
-    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=own)
+    takes_own = method == TempMe.name and settings.get("plan") is None  # clip positions are of a plan
+    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=takes_own)
     full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
     return _with_method(full, method, settings)
 

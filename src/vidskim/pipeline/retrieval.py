@@ -12,6 +12,7 @@ from vidskim.errors import SettingsError
 from vidskim.methods.frames import batches
 from vidskim.methods.joining import Merged
 from vidskim.methods.tempme import TempMe, make_tempme, mean_of_frames
+from vidskim.models.adapter import Adapter
 from vidskim.models.cost import vit_macs
 from vidskim.models.vit import unit
 from vidskim.pipeline.encoder import VideoEncoder
@@ -201,18 +202,17 @@ def join_frames(encoder: VideoEncoder, settings: Mapping[str, object]) -> Retrie
     """A frame model as a model of whole videos.
 
     Args:
-        encoder: of frames alone, in full; the plan and clip positions of an adapter inside its weights are used.
-        settings: of the method.
+        encoder: of frames alone, in full; clip positions of an adapter inside its weights are used.
+        settings: of the method; those that are left out, or None, are the adapter's.
 
     Raises:
         SettingsError: as `make_tempme`.
     """
-    adapter = encoder.adapter
-    positions = {} if adapter is None else adapter.positions
+    adapter = encoder.adapter or Adapter({}, {})
+    given = {name: value for name, value in settings.items() if value is not None}
     method = make_tempme(
-        settings,
+        {**adapter.settings, **given},
         config=encoder.trunk.config,
-        trained=None if adapter is None else adapter.plan,
-        positions={layer: table.to(encoder.device) for layer, table in positions.items()},
+        positions={layer: table.to(encoder.device) for layer, table in adapter.positions.items()},
     )
     return RetrievalEncoder(encoder, method)

@@ -97,7 +97,7 @@ class Retriever(nn.Module):
         positions = {
             layer: table.detach().float().cpu().clone() for layer, table in self.method.positions.items()
         }
-        return Adapter(read_lora(self.vision), read_lora(self.text), positions, self._method.plan)
+        return Adapter(read_lora(self.vision), read_lora(self.text), positions, self._method.to_record())
 
     def _encode(self, method: TempMe, frames: Tensor) -> Tensor:
         normal = ((frames.float() - self.mean) / self.std).permute(0, 1, 4, 2, 3)  # b t c y x
