@@ -62,6 +62,17 @@ def oracle() -> transformers.CLIPTokenizer:
     return transformers.CLIPTokenizer(vocab=VOCABULARY, merges=[tuple(pair.split()) for pair in MERGES])
 
 
+def test_counted_are_the_ids_that_encode_gives(folder: Path) -> None:
+    tokenizer = Tokenizer.from_folder(folder)
+    for context in (2, 5, 20):
+        ids = tokenizer.encode(TRICKY, context)
+        for row, count in zip(ids, tokenizer.count(TRICKY, context), strict=True):
+            assert row[count - 1] == tokenizer.end_id
+            assert (row[count:] == tokenizer.pad_id).all()
+        assert max(tokenizer.count(TRICKY, context)) == context
+    assert tokenizer.count(["", "the dog", "dog"], 77) == [2, 4, 3]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """vocab.json and merges.txt, as published."""

@@ -22,6 +22,16 @@ def test_it_gives_what_the_whole_model_gives(clip_folder: Path) -> None:
     assert texts.min_score == encoder.min_score == 0.25
 
 
+def test_tokens_are_counted_as_the_tower_reads_them(clip_folder: Path) -> None:
+    texts = load_text_encoder(clip_folder)
+    assert texts.tower is not None
+    assert texts.tokenizer is not None
+    context = texts.tower.config.context
+    assert texts.count_tokens(TEXTS) == sum(texts.tokenizer.count(TEXTS, context))
+    assert texts.count_tokens(["dog " * 1000]) == context
+    assert texts.count_tokens([""]) == 2
+
+
 def test_without_tower_or_tokenizer_the_message_says_what_to_do(clip_folder: Path) -> None:
     texts = load_text_encoder(clip_folder)
     with pytest.raises(CheckpointError, match="has no text tower; load a CLIP checkpoint"):

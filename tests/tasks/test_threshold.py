@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidskim.tasks.search import search
-from vidskim.tasks.threshold import SENTENCES, calibrate_frames, calibrate_sentences, summarise
+from vidskim.tasks.threshold import FRAME_PROBES, SENTENCES, calibrate_frames, calibrate_sentences, summarise
 
 Shelf = Any  # see conftest
 
@@ -56,8 +56,24 @@ def test_frames_are_searched_in_other_videos(shelf: Shelf) -> None:
         shelf.add(f"/videos/{number}.mp4", [number / 8] * 3)
     found = calibrate_frames(shelf.store)
     assert found is not None
-    assert found.probes == 8
+    assert found.probes == FRAME_PROBES
     assert found.median < 0.9999  # a frame is not its own answer
+
+
+def test_in_a_store_of_few_videos_pictures_of_them_are_found(shelf: Shelf) -> None:
+    # half of the videos are nearly alike, half like nothing else: the middle and three spreads lie too high
+    generator = np.random.default_rng(0)
+    for number, cosine in enumerate((0.93, 0.92, 0.91, 0.94, -0.9, -0.3, 0.1, 0.4)):
+        shelf.add(f"/videos/{number}.mp4", (cosine + 0.02 * generator.uniform(-1, 1, 20)).tolist())
+    found = calibrate_frames(shelf.store)
+    assert found is not None
+    assert found.value < min(1.0, found.median + 3 * found.spread)
+    good = [
+        search(shelf.store, frame, limit=1, ids=[video.id], min_score=found.value).is_good
+        for video in shelf.store.videos()
+        for frame in shelf.store.frames(video.id).vectors
+    ]
+    assert np.mean(good) >= 0.7  # 24 probes tell roughly where nine in ten are
 
 
 def test_an_empty_store(shelf: Shelf) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from vidskim.errors import CannotOpenError, SettingsError, VideoTooLargeError
 from vidskim.video.cut import cut_video
-from vidskim.video.read import read_video
+from vidskim.video.read import probe, read_video
 from vidskim.video.write import write_video
 
 FPS, GOP = 10.0, 10
@@ -38,6 +38,28 @@ def test_a_part_begins_at_the_key_frame_before(
 def test_the_whole(source: Path, tmp_path: Path, numbers: Callable[[np.ndarray], list[int]]) -> None:
     cut_video(source, tmp_path / "part", start_s=0, end_s=100)
     assert numbers(read_video(tmp_path / "part").frames) == list(range(40))
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, 1)])
+def test_a_part_is_turned_as_its_source(source: Path, tmp_path: Path, matrix: tuple[int, ...]) -> None:
+    a, b, c, d = matrix
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of other fields
+    new = np.array([a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 2**30], ">i4")
+    data[at : at + 36] = new.tobytes()
+    turned, out = tmp_path / "turned.mp4", tmp_path / "part"
+    turned.write_bytes(data)
+    cut_video(turned, out, start_s=1.0, end_s=2.0)
+    was, now = probe(turned), probe(out)
+    assert (was.rotation, was.mirrored) != (0, False)
+    assert (now.rotation, now.mirrored, now.width, now.height) == (
+        was.rotation,
+        was.mirrored,
+        was.width,
+        was.height,
+    )
+    whole, part = read_video(turned), read_video(out)
+    np.testing.assert_array_equal(part.frames[:5], whole.frames[GOP : GOP + 5])
 
 
 def test_sound_comes_along(tmp_path: Path, numbered: Callable[..., np.ndarray]) -> None:

@@ -106,6 +106,11 @@ class Tokenizer:
         """Number of ids, special tokens counted."""
         return int(self._engine.get_vocab_size())
 
+    def count(self, texts: Sequence[str], context: int) -> list[int]:
+        """How many ids of each text `encode` gives the model, start and end token counted."""
+        pieces = self._engine.encode_batch(list(texts), add_special_tokens=False)
+        return [2 + min(len(each.ids), context - 2) for each in pieces]
+
     def encode(self, texts: Sequence[str], context: int) -> Tensor:
         """Token ids, each text between a start and an end token.
 

@@ -120,9 +120,8 @@ class VideoClassifier:
             SettingsError: more or fewer names than classes.
         """
         if len(labels) != len(self.labels):
-            raise SettingsError(
-                f"received {len(labels)} names for the {len(self.labels)} classes of this model"
-            )
+            wrong = f"received {len(labels)} names for the {len(self.labels)} classes of this model"
+            raise SettingsError(wrong)
         other = copy(self)
         other.labels = tuple(labels)
         return other
@@ -166,7 +165,7 @@ class VideoClassifier:
         if not isinstance(clip, Clip):
             raise SettingsError(f"classify takes a Clip, as read_video gives; received {type(clip).__name__}")
         views = self.find_views(views)
-        return self._name_best(self.prepare(clip, views.rows(len(clip), self.frames), views), top)
+        return self.name_best(self.prepare(clip, views.rows(len(clip), self.frames), views), top)
 
     def classify_file(
         self, path: str | PathLike[str], *, top: int = 5, views: str | Views = "one"
@@ -182,7 +181,7 @@ class VideoClassifier:
             VideoError: the file cannot be read; see `vidskim.errors`.
             SettingsError: as `classify`.
         """
-        return self._name_best(self.read_views(path, views), top)
+        return self.name_best(self.read_views(path, views), top)
 
     def find_views(self, views: str | Views) -> Views:
         """Views by their name, for this kind of model.
@@ -237,7 +236,8 @@ class VideoClassifier:
         every = torch.cat(parts)
         return every.mean(dim=0), macs, len(every)
 
-    def _name_best(self, prepared: Iterable[Tensor], top: int) -> Classification:
+    def name_best(self, prepared: Iterable[Tensor], top: int = 5) -> Classification:
+        """As `classify`, of views that are prepared already; see `prepare`."""
         if top < 1:
             raise SettingsError(f"top is the number of labels to return, 1 or more; received {top}")
         probabilities, macs, views = self.mean_probabilities(prepared)

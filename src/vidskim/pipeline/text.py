@@ -40,6 +40,22 @@ class TextEncoder:
         Raises:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
+        tower, tokenizer = self._parts()
+        ids = tokenizer.encode(texts, tower.config.context).to(tower.positions.device)
+        with torch.inference_mode():
+            parts = [unit(tower(part)).cpu() for part in torch.split(ids, BATCH) if len(part)]
+        return torch.cat([torch.empty(0, self.dim), *parts])
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens of these texts the tower reads, start and end tokens counted.
+
+        Raises:
+            CheckpointError: as `encode_text`.
+        """
+        tower, tokenizer = self._parts()
+        return sum(tokenizer.count(texts, tower.config.context))
+
+    def _parts(self) -> tuple[TextTransformer, Tokenizer]:
         if self.tower is None:
             raise CheckpointError(
                 f"{self.model} has no text tower; load a CLIP checkpoint to compare video with text"
@@ -49,8 +65,4 @@ class TextEncoder:
                 "the checkpoint came without tokenizer files; pass load_model(..., tokenizer=PATH) with a "
                 "tokenizer.json, a folder with vocab.json and merges.txt, or a bpe_simple_vocab file"
             )
-        device = self.tower.positions.device
-        ids = self.tokenizer.encode(texts, self.tower.config.context).to(device)
-        with torch.inference_mode():
-            parts = [unit(self.tower(part)).cpu() for part in torch.split(ids, BATCH) if len(part)]
-        return torch.cat([torch.empty(0, self.dim), *parts])
+        return self.tower, self.tokenizer

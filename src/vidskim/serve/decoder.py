@@ -14,6 +14,7 @@ from vidskim.serve.caps import IMAGE_PIXELS
 from vidskim.video.cut import cut_video
 from vidskim.video.guard import Limits
 from vidskim.video.read import frame_times, probe, read_video
+from vidskim.video.views import Views, read_rows
 
 MEMORY_BYTES = 8 * 2**30  # address space: libraries map far more than they use
 PICTURE_SIDE = 1024  # a picture to search with is brought down to this before it comes back
@@ -42,6 +43,8 @@ def run_task(task: str, arguments: dict[str, Any], data: bytes) -> tuple[dict[st
             return {}, _thumbnail(**arguments)
         if task == "inspect":
             return _inspect(**arguments), b""
+        if task == "views":
+            return _views(**arguments)
         if task == "cut":
             return {"suffix": cut_video(**arguments)}, b""
         return _picture(data)
@@ -78,6 +81,14 @@ def _inspect(*, path: str, pixels: int, duration_s: float) -> dict[str, Any]:
         "codec": info.codec,
         "frames": len(times_s),
     }
+
+
+def _views(
+    *, path: str, views: dict[str, Any], length: int, short_side: int | None
+) -> tuple[dict[str, Any], bytes]:
+    clip, rows = read_rows(path, Views(**views), length=length, short_side=short_side)
+    head = {"shape": clip.frames.shape, "times_s": clip.times_s.tolist(), "rows": rows.tolist()}
+    return head, clip.frames.tobytes()
 
 
 def _picture(data: bytes) -> tuple[dict[str, Any], bytes]:

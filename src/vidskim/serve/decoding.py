@@ -9,6 +9,7 @@ import multiprocessing
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from vidskim.serve.decoder import serve_tasks
 from vidskim.serve.refusal import RefusedError
+from vidskim.video.clip import Clip, Health
+from vidskim.video.views import Rows, Views
 
 _START_S = 120.0  # a process that is being started imports the decoder first
 
@@ -64,6 +67,18 @@ class Decoders:
         """
         head, payload = self._ask("picture", {}, data)
         return np.frombuffer(payload, np.uint8).reshape(head["shape"])
+
+    def views(self, path: str, views: Views, *, length: int, short_side: int | None) -> tuple[Clip, Rows]:
+        """The frames of a video that views need, as `read_rows`.
+
+        Raises:
+            RefusedError: the file cannot be read.
+        """
+        settings = {"views": asdict(views), "length": length, "short_side": short_side}
+        head, payload = self._ask("views", {"path": path, **settings})
+        frames = np.frombuffer(payload, np.uint8).reshape(head["shape"])
+        clip = Clip(frames, np.asarray(head["times_s"], np.float64), None, Health(path))
+        return clip, np.asarray(head["rows"], np.int64)
 
     def close(self) -> None:
         """End the processes."""

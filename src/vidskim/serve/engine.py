@@ -38,6 +38,7 @@ class Texts(Protocol):
     @property
     def min_score(self) -> float | None: ...
     def encode_text(self, texts: Sequence[str]) -> Tensor: ...
+    def count_tokens(self, texts: Sequence[str]) -> int: ...
 
 
 class Engine:
@@ -103,6 +104,10 @@ class Engine:
                 "no_text", f"{self.model} has no text tower: search by picture, or index with a CLIP"
             )
         return list(self.texts.encode_text(list(texts)).numpy())
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens of these sentences the text tower reads; 0 without one."""
+        return 0 if self.texts is None else self.texts.count_tokens(list(texts))
 
     def encode_picture(self, pixels: NDArray[np.uint8]) -> Vectors:
         """The vector of one picture, float32 [d].

@@ -113,3 +113,4 @@ class Readiness(BaseModel):
     status: Literal["ready"] = "ready"
     index: IndexView
     thresholds: dict[str, float | None]
+    needs_token: bool = Field(description="Whether one signs in here.")

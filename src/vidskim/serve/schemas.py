@@ -64,12 +64,23 @@ class Filter(Asked):
         return self
 
 
-class SearchRequest(Asked):
-    """One of `query`, `image` and `like`, and how to answer."""
+class Wanted(Asked):
+    """What is looked for: one of `query`, `image` and `like`."""
 
     query: Query | None = None
     image: Picture | None = None
     like: Likeness | None = None
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> "Wanted":
+        if sum(each is not None for each in (self.query, self.image, self.like)) != 1:
+            raise ValueError("give one of query, image and like")
+        return self
+
+
+class SearchRequest(Wanted):
+    """One of `query`, `image` and `like`, and how to answer."""
+
     top_k: int = Field(10, strict=True, ge=1, le=TOP_K)
     level: Literal["moment", "video"] = Field(
         "moment", description="video: the best moment of each video only."
@@ -86,12 +97,6 @@ class SearchRequest(Asked):
         description="Least score; default calibrated; -1 for none.",
     )
     filter: Filter = Filter()
-
-    @model_validator(mode="after")
-    def _asks_one_thing(self) -> "SearchRequest":
-        if sum(each is not None for each in (self.query, self.image, self.like)) != 1:
-            raise ValueError("give one of query, image and like")
-        return self
 
 
 class MomentView(BaseModel):
@@ -177,7 +182,7 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
-    """How many inputs were encoded."""
+    """Tokens of the texts that the model read, start and end of each counted; 0 for pictures and videos."""
 
     prompt_tokens: int
     total_tokens: int
@@ -201,6 +206,12 @@ class GroundRequest(Asked):
     factor: float = Field(
         1.0, strict=True, ge=0, le=10, allow_inf_nan=False, description="Threshold over the mean score."
     )
+
+
+class SignalRequest(Wanted):
+    """One of `query`, `image` and `like`, and how to smooth."""
+
+    window: Window = 5.0
 
 
 class GroundAnswer(BaseModel):

@@ -7,6 +7,7 @@ in any one store, and the middle of their best scores tells what "nothing there"
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 from torch import Tensor
@@ -43,6 +44,7 @@ SENTENCES = (
 )
 SPREADS = 3.0  # above the middle, in standard deviations
 FRAME_PROBES = 24
+FOUND = 0.9  # of the stored frames find their own video, whatever the other videos look like
 _NORMAL = 1.4826  # median absolute deviation -> standard deviation, where scores are normal
 _LEAST_PROBES = 5
 
@@ -81,6 +83,10 @@ def calibrate_sentences(store: Reader, vectors: Tensor | Vectors) -> Threshold |
 def calibrate_frames(store: Reader, *, seed: int = 0) -> Threshold | None:
     """The threshold of searches by picture: frames of the store, searched in all its other videos.
 
+    In a small store, or one whose videos are alike, these scores lie high and far apart, and the threshold would come
+    out where not even a picture of the store itself gets. So it is never above what `FOUND` of the same frames score in
+    their own videos.
+
     Returns:
         None if there are too few videos to tell.
     """
@@ -88,18 +94,19 @@ def calibrate_frames(store: Reader, *, seed: int = 0) -> Threshold | None:
     if len(videos) < _LEAST_PROBES:
         return None
     draw = np.random.default_rng(seed)
-    best = []
-    for video in draw.choice(videos, size=min(FRAME_PROBES, len(videos)), replace=False).tolist():
+    best, own = [], []
+    for video in islice(cycle(draw.permutation(videos).tolist()), FRAME_PROBES):
         frames = store.frames(video).vectors
         probe = frames[int(draw.integers(len(frames)))]
         result = search(store, probe, limit=1, ids=[other for other in videos if other != video])
         if result.best_score is not None:
             best.append(result.best_score)
-    return summarise(best)
+        own.append(search(store, probe, limit=1, ids=[video]).best_score or 0.0)
+    return summarise(best, most=float(np.quantile(own, 1 - FOUND, method="lower")))
 
 
-def summarise(best: Sequence[float]) -> Threshold | None:
-    """From the best scores of probes to a threshold; None for fewer than five.
+def summarise(best: Sequence[float], *, most: float = 1.0) -> Threshold | None:
+    """From the best scores of probes to a threshold, `most` at most; None for fewer than five.
 
     The middle and the spread are medians, so that some probes may well be in the store.
     """
@@ -108,4 +115,4 @@ def summarise(best: Sequence[float]) -> Threshold | None:
     scores = np.asarray(best, np.float64)
     median = float(np.median(scores))
     spread = _NORMAL * float(np.median(np.abs(scores - median)))
-    return Threshold(min(1.0, median + SPREADS * spread), median, spread, len(scores))
+    return Threshold(min(most, median + SPREADS * spread), median, spread, len(scores))

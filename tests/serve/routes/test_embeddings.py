@@ -17,7 +17,7 @@ def test_texts(client: TestClient) -> None:
     assert (answer["object"], answer["model"], answer["usage"]) == (
         "list",
         "stub",
-        {"prompt_tokens": 2, "total_tokens": 2},
+        {"prompt_tokens": 7, "total_tokens": 7},
     )
     assert [each["index"] for each in answer["data"]] == [0, 1]
     assert answer["data"][0]["embedding"] == [1, 0, 0, 0, 0, 0, 0, 0]

@@ -1,12 +1,14 @@
 """One video: where a sentence is, its curve, its labels."""
 
-from types import SimpleNamespace
+import base64
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
-from vidskim.pipeline.classification import Classification
+from vidskim.pipeline.load import load_classifier
 from vidskim.tasks.stored import ground_stored
 
 Library = Any  # see conftest
@@ -39,6 +41,24 @@ def test_the_curve_of_a_frame(client: TestClient, library: Library) -> None:
     assert client.get(f"/v1/videos/{red}/signal", params={"like_video": "nobody"}).status_code == 404
 
 
+def test_the_curve_of_all_that_can_be_searched_with(client: TestClient, library: Library) -> None:
+    red = library.videos["red"].id
+    route = f"/v1/videos/{red}/signal"
+    words = client.post(route, json={"query": "red", "window": 0}).json()
+    expected = client.get(route, params={"query": "red", "window": 0}).json()
+    assert {**words, "took_ms": 0} == {**expected, "took_ms": 0}
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(buffer, "PNG")
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    assert client.post(route, json={"image": picture, "window": 0}).json()["scores"] == words["scores"]
+    like = client.post(route, json={"like": {"video_id": red, "time": 1.0}, "window": 0}).json()
+    assert max(like["scores"]) == pytest.approx(1)
+    assert client.post(route, json={"query": "red", "image": picture}).status_code == 422
+    nobody = {"video_id": "nobody", "time": 0.0}
+    assert client.post(route, json={"like": nobody}).json()["error"]["code"] == "no_video"
+    assert client.post("/v1/videos/nobody/signal", json={"query": "red"}).status_code == 404
+
+
 def test_what_cannot_be_asked(client: TestClient, library: Library) -> None:
     red = library.videos["red"].id
     for path, params in (
@@ -52,21 +72,22 @@ def test_what_cannot_be_asked(client: TestClient, library: Library) -> None:
     assert client.post("/v1/ground", json={"video_id": "nobody", "query": "red"}).status_code == 404
 
 
-def test_labels(fresh_client: TestClient, fresh: Library) -> None:
+def test_labels(fresh_client: TestClient, fresh: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     red = fresh.videos["red"]
     answer = fresh_client.post("/v1/classify", json={"video_id": red.id})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_classifier")
-    asked: list[Any] = []
-
-    def classify_file(path: Any, **settings: Any) -> Classification:
-        asked.append((str(path), settings))
-        return Classification(("run", "walk"), (0.7, 0.2), 1, 10, fresh.store.about.fingerprint)
-
-    engine = fresh.engine(load_classifier=lambda: SimpleNamespace(classify_file=classify_file))
+    classifier = load_classifier("demo-action")
+    engine = fresh.engine(load_classifier=lambda: classifier)
+    monkeypatch.setattr("vidskim.video.views.read_video", None)  # nothing is decoded in this process
     with TestClient(fresh.app(engine=engine), base_url="http://localhost") as other:
-        answer = other.post("/v1/classify", json={"video_id": red.id, "top": 2}).json()
-        assert answer["labels"] == [{"label": "run", "score": 0.7}, {"label": "walk", "score": 0.2}]
-        assert (answer["views"], answer["model"]) == (1, "stub")
-        assert asked == [(red.path, {"top": 2, "views": "one"})]
+        answer = other.post("/v1/classify", json={"video_id": red.id, "top": 2, "views": "k400"}).json()
+        monkeypatch.undo()
+        expected = classifier.classify_file(red.path, top=2, views="k400")
+        assert [(each["label"], each["score"]) for each in answer["labels"]] == list(expected)
+        assert (answer["views"], answer["model"]) == (15, expected.fingerprint.model)
+        broken = fresh.folder / "clips/a/red.mp4"
+        broken.write_bytes(broken.read_bytes()[:500])
+        refusal = other.post("/v1/classify", json={"video_id": red.id}).json()
+        assert refusal["error"]["code"] == "unreadable_video"
         (fresh.folder / "clips/a/red.mp4").unlink()
         assert other.post("/v1/classify", json={"video_id": red.id}).json()["error"]["code"] == "file_gone"

@@ -43,7 +43,7 @@ export const folders = () => ask("/v1/folders");
 export const videos = ({ folder = "", name = "", offset = 0, limit = 48 }) =>
   ask(`/v1/videos?${new URLSearchParams({ folder, name, offset, limit })}`);
 export const show = (id) => ask(video(id));
-export const signal = (id, asked, abort) => ask(`${video(id)}/signal?${new URLSearchParams({ ...asked, window: 2 })}`, { signal: abort });
+export const signal = (id, wanted, abort) => ask(`${video(id)}/signal`, { method: "POST", body: { ...wanted, window: 2 }, signal: abort });
 export const jobs = () => ask("/v1/jobs");
 export const cancel = (id) => ask(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 export const retry = (id) => ask(`/v1/jobs/${encodeURIComponent(id)}/retry`, { method: "POST" });

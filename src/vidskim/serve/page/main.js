@@ -5,7 +5,7 @@ import { byId, counted, download, el, scoreText } from "./dom.js";
 import { exported, momentsOf } from "./exports.js";
 import { Library } from "./library.js";
 import { readPicture } from "./picture.js";
-import { addressOf, filterCount, readPlace, requestOf } from "./place.js";
+import { addressOf, filterCount, readPlace, requestOf, wantedOf } from "./place.js";
 import { Player } from "./player.js";
 import { showAnswer, showNothing, showVideos, showWaiting, walk } from "./results.js";
 
@@ -111,8 +111,7 @@ function openVideo(video, time) {
   move({ video: video.video_id, time: Math.max(0, time) });
   const moments = answer ? momentsOf(answer).filter((each) => each.hit.video_id === video.video_id) : [];
   moments.sort((one, other) => one.start - other.start);
-  const asked = picture ? null : place.like ? { like_video: place.like.video_id, like_time: place.like.time } : place.q ? { query: place.q } : null;
-  return player.open(video, { time, moments, asked });
+  return player.open(video, { time, moments, asked: wantedOf(place, picture?.data) });
 }
 
 async function openPlace() {
@@ -241,3 +240,4 @@ try { setTheme(localStorage.getItem("theme")); } catch { /* none was kept */ }
 listen();
 toggleFilters(filterCount(place) > 0);
 loadFolders().then(show);
+api.ready().then(({ needs_token: needed }) => { byId("sign-out").hidden = !needed; }).catch(() => {});

@@ -32,9 +32,12 @@ export function addressOf(place) {
 /** How many filters are set. */
 export const filterCount = (place) => FILTERS.filter((name) => place[name]).length + (place.group ? 1 : 0) + (place.any ? 1 : 0);
 
+/** What is looked for, as the routes take it: {image}, {like} or {query}; null if nothing is. */
+export const wantedOf = (place, picture) => (picture ? { image: picture } : place.like ? { like: place.like } : place.q ? { query: place.q } : null);
+
 /** The body of POST /v1/search for a place; null if there is nothing to search for. */
 export function requestOf(place, { picture = null, count }) {
-  const what = picture ? { image: picture } : place.like ? { like: place.like } : place.q ? { query: place.q } : null;
+  const what = wantedOf(place, picture);
   if (!what) return null;
   const filter = {};
   if (place.folder) filter.folder = place.folder;

@@ -31,7 +31,7 @@ export class Player {
 
   /**
    * Play. `shown` is {video_id, name, folder, duration}, `time` where to start, `moments` those that the search found in
-   * this video; `asked` is what its curve is of: {query} or {like_video, like_time}, null for none.
+   * this video; `asked` is what its curve is of: {query}, {image} or {like}, null for none.
    */
   async open(shown, { time, moments, asked }) {
     this.shown = shown;

@@ -31,7 +31,7 @@ async def embeddings(asked: EmbeddingsRequest, parts: Parts) -> EmbeddingsAnswer
         raise RefusedError("invalid_request", f"dimensions must be {width}, received {asked.dimensions}")
     inputs = [asked.input] if isinstance(asked.input, str) else asked.input
     vectors = await _encode(asked.modality, inputs, parts)
-    tokens = sum(len(text.split()) for text in inputs) if asked.modality == "text" else 0
+    tokens = engine.count_tokens(inputs) if asked.modality == "text" else 0
     return EmbeddingsAnswer(
         data=[
             Embedding(index=number, embedding=_written(vector, asked.encoding_format))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from vidskim.serve.caps import QUERY_CHARS
 from vidskim.serve.refusal import RefusedError, responses
+from vidskim.serve.routes.search import wanted_vector
 from vidskim.serve.schemas import (
     ClassifyAnswer,
     ClassifyRequest,
@@ -16,6 +17,7 @@ from vidskim.serve.schemas import (
     Label,
     MomentView,
     SignalAnswer,
+    SignalRequest,
 )
 from vidskim.serve.services import Parts, Services
 from vidskim.store.records import Vectors
@@ -61,15 +63,17 @@ async def signal(
     else:
         vector = await parts.texts.ask(query or "")
     found = await _ground(parts, video_id, vector, window=window, factor=1.0)
-    return SignalAnswer(
-        video_id=video_id,
-        moments=_moments(found),
-        threshold=found.threshold,
-        took_ms=_since(begun),
-        times=found.times_s.tolist(),
-        scores=found.signal.tolist(),
-        smoothed=found.smoothed.tolist(),
-    )
+    return _curve(video_id, found, begun)
+
+
+@router.post("/v1/videos/{video_id}/signal", responses=responses(404, 409, 503))
+async def signal_of(video_id: str, asked: SignalRequest, parts: Parts) -> SignalAnswer:
+    """As GET, for all that can be searched with: a sentence, a picture, or a frame of a stored video."""
+    begun = time.perf_counter()
+    await anyio.to_thread.run_sync(parts.engine.catalog.find, video_id)
+    vector = await wanted_vector(asked, parts)
+    found = await _ground(parts, video_id, vector, window=asked.window, factor=1.0)
+    return _curve(video_id, found, begun)
 
 
 @router.post("/v1/classify", responses=responses(404, 409, 410))
@@ -78,7 +82,15 @@ async def classify(asked: ClassifyRequest, parts: Parts) -> ClassifyAnswer:
     begun, engine = time.perf_counter(), parts.engine
     path = await anyio.to_thread.run_sync(engine.file, asked.video_id)
     classifier = await parts.on_model(engine.classifier)
-    shown = await parts.on_model(classifier.classify_file, path, top=asked.top, views=asked.views)
+    views = classifier.find_views(asked.views)
+    clip, rows = await parts.on_decoder(
+        parts.decoders.views,
+        str(path),
+        views,
+        length=classifier.frames,
+        short_side=classifier.preparation.reading_side,
+    )
+    shown = await parts.on_model(classifier.name_best, classifier.prepare(clip, rows, views), asked.top)
     return ClassifyAnswer(
         video_id=asked.video_id,
         labels=[Label(label=label, score=score) for label, score in shown],
@@ -95,6 +107,18 @@ async def _ground(
         return parts.engine.ground(video_id, vector, window_s=window or None, factor=factor)
 
     return await anyio.to_thread.run_sync(work)
+
+
+def _curve(video_id: str, found: Grounding, begun: float) -> SignalAnswer:
+    return SignalAnswer(
+        video_id=video_id,
+        moments=_moments(found),
+        threshold=found.threshold,
+        took_ms=_since(begun),
+        times=found.times_s.tolist(),
+        scores=found.signal.tolist(),
+        smoothed=found.smoothed.tolist(),
+    )
 
 
 def _moments(found: Grounding) -> list[MomentView]:

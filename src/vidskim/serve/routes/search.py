@@ -18,6 +18,7 @@ from vidskim.serve.schemas import (
     SearchAnswer,
     SearchHit,
     SearchRequest,
+    Wanted,
     in_utc,
 )
 from vidskim.serve.services import Parts, Services
@@ -43,7 +44,7 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
         lone=asked.level == "video",
         min_score=threshold,
     )
-    findings = await parts.searches.ask(Question(await _vector(asked, parts), terms))
+    findings = await parts.searches.ask(Question(await wanted_vector(asked, parts), terms))
     result = findings.result
     return SearchAnswer(
         results=[_hit(rank, found, findings) for rank, found in enumerate(result.found, start=1)],
@@ -56,7 +57,12 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
     )
 
 
-async def _vector(asked: SearchRequest, parts: Services) -> Vectors:
+async def wanted_vector(asked: Wanted, parts: Services) -> Vectors:
+    """The vector of what is looked for, float32 [d].
+
+    Raises:
+        RefusedError: the model cannot read it, or there is no such video.
+    """
     if asked.query is not None:
         return await parts.texts.ask(asked.query)
     if asked.like is not None:

@@ -38,7 +38,9 @@ async def ready(parts: Parts) -> Readiness:
         raise RefusedError("not_ready", "the server is starting or stopping")
     described = await anyio.to_thread.run_sync(parts.engine.describe)
     thresholds = {kind: parts.engine.threshold(kind) for kind in ("text", "picture")}
-    return Readiness(index=IndexView(**described), thresholds=thresholds)
+    return Readiness(
+        index=IndexView(**described), thresholds=thresholds, needs_token=parts.access.token is not None
+    )
 
 
 @router.get(
