@@ -84,7 +84,6 @@ def test_an_adapter_is_used_at_both_ends(clips: Path, tmp_path: Path, verb: Verb
     from vidskim.models.lora import LowRank
     from vidskim.pipeline.hub import DEMO
     from vidskim.pipeline.origin import load_level_texts_of
-    from vidskim.tokens.clip_plan import ClipPlan
 
     checkpoint, generator = read_checkpoint(DEMO), torch.Generator().manual_seed(0)
     assert checkpoint.text is not None
@@ -95,7 +94,7 @@ def test_an_adapter_is_used_at_both_ends(clips: Path, tmp_path: Path, verb: Verb
     files = []
     for number in (1, 2):
         texts = {0: LowRank(pairs["text"][0].down * number, pairs["text"][0].up)}
-        adapter = Adapter(pairs["vision"], texts, plan=ClipPlan.read(json.loads(PLAN)))
+        adapter = Adapter(pairs["vision"], texts, settings={"plan": json.loads(PLAN)})
         files.append(tmp_path / f"adapter-{number}.safetensors")
         save_adapter(files[-1], adapter, backbone=checkpoint.backbone)
     store = tmp_path / "store"

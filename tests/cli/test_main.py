@@ -15,8 +15,8 @@ VERBS = {
 }
 GROUPS = {
     "store": {"list", "remove", "move", "compact", "index"},
-    "train": {"contrastive", "distill", "recognition"},
-    "evaluate": {"recognition"},
+    "train": {"contrastive", "distill", "recognition", "retrieval"},
+    "evaluate": {"recognition", "retrieval"},
 }
 
 
