@@ -31,7 +31,8 @@ check: $(VENV)/.installed-dev
 
 # the page of vidskim serve in a real Chromium; apart from `test`, which needs no browser
 test-browser: $(VENV)/.installed-browser
-	command -v chromium || (apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium)
+	@command -v chromium || (apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium) || \
+		{ echo 'test-browser needs chromium on the PATH, and apt-get cannot install it here (root and Debian needed)'; exit 1; }
 	$(BIN)/python -m pytest tests/browser
 
 clean:

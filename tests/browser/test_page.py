@@ -183,6 +183,23 @@ def test_names_are_text(page: Page) -> None:
     assert page.locator("#results img[src=x]").count() == 0
 
 
+def test_a_picture_has_a_curve_too(page: Page, tmp_path: Path) -> None:
+    hit = page.request.post("/v1/search", data={"query": QUERY, "top_k": 1}).json()["results"][0]
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(page.request.get(hit["thumbnail_url"]).body())
+    page.locator("#picture-file").set_input_files(picture)
+    expect(page.locator("#picture img")).to_be_visible()
+    expect(page.locator("#results .score").first).to_be_visible()
+    open_first(page)
+    expect(page.locator("#curve svg path.smooth")).to_have_count(1)
+
+
+def test_one_signs_out_where_one_signed_in(page: Page) -> None:
+    page.get_by_label("Keyboard and help").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Token of this server")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_room_for_all_of_it(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
