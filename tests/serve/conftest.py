@@ -21,7 +21,7 @@ from vidskim.serve.engine import Engine
 from vidskim.serve.roots import Roots
 from vidskim.store.dataset import Store
 from vidskim.store.identity import identify
-from vidskim.store.records import StoredVideo, VideoRecord
+from vidskim.store.records import LevelVectors, StoredVideo, VideoRecord
 from vidskim.synth.draw import draw_script
 from vidskim.synth.render import render_video
 from vidskim.video.clip import Clip
@@ -30,6 +30,7 @@ from vidskim.video.write import write_video
 D = 8
 FINGERPRINT = Fingerprint("stub", "0" * 64, {"size": 32}, "full")
 LOCAL = "http://127.0.0.1:8000"
+RETRIEVAL = Fingerprint("stub", "1" * 64, {"size": 32}, "tempme", {"segment_s": 1.0})
 CODE = {"red": 0, "green": 1, "blue": 2}  # what a word is, and which number of a vector it raises
 
 
@@ -81,11 +82,18 @@ class Library:
     store: Store
     videos: dict[str, StoredVideo]
     texts: StubTexts
+    level_texts: StubTexts = field(default_factory=StubTexts)
 
     def engine(self, **parts: Any) -> Engine:
         """With stubs for what is not given."""
         roots = Roots([self.folder / "clips", self.data / "uploads"])
-        given = {"roots": roots, "texts": self.texts, "load_encoder": StubEncoder, **parts}
+        given = {
+            "roots": roots,
+            "texts": self.texts,
+            "load_level_texts": lambda: self.level_texts,
+            "load_encoder": StubEncoder,
+            **parts,
+        }
         return Engine(self.store, **given)
 
     @property
@@ -97,8 +105,19 @@ class Library:
         """The app, not started."""
         return create_app(engine or self.engine(), data=self.data, **options)
 
-    def add(self, path: Path, *, axis: int, name: str = "") -> StoredVideo:
-        """A file under a path, four frames of half a second; the last two show the colour."""
+    def layer(self) -> None:
+        """Vectors of segments and whole videos, which look like the next colour: blue.mp4 like red."""
+        self.store.keep_levels(fingerprint=RETRIEVAL, dimensions=D)
+        for axis, name in enumerate(CODE):
+            self.videos[name] = self.add(Path(self.videos[name].path), axis=axis, looks=(axis + 1) % 3)
+
+    def add(self, path: Path, *, axis: int, name: str = "", looks: int | None = None) -> StoredVideo:
+        """A file under a path, four frames of half a second; the last two, as the last of two segments, show it."""
+        levels = None
+        if looks is not None:
+            segments = np.eye(D, dtype=np.float32)[[7, looks]]
+            whole = (segments[0] + 2 * segments[1]) / np.float32(5**0.5)
+            levels = LevelVectors(segments, np.arange(2.0), np.arange(1.0, 3.0), whole, RETRIEVAL)
         vectors = np.full((4, D), 0.1, np.float32)
         vectors[:, 7] = 1
         vectors[:2, axis] = 0.2
@@ -112,6 +131,7 @@ class Library:
             end_s=starts + 0.5,
             kinds=["I"] * 4,
             fingerprint=FINGERPRINT,
+            levels=levels,
         )
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from vidskim.cli.main import main
-from vidskim.errors import SettingsError
+from vidskim.errors import CheckpointError, SettingsError
 from vidskim.serve.access import Access
 from vidskim.serve.launch import Plan, build, folders_of
+from vidskim.serve.refusal import RefusedError
+from vidskim.serve.selftest import SelfTestError
 from vidskim.store.dataset import Store
 from vidskim.synth.draw import draw_script
 from vidskim.synth.render import render_video
@@ -126,6 +129,36 @@ def test_what_is_built_for_a_store(library: Path, tmp_path: Path) -> None:
     assert engine.threshold("text") == engine.texts.min_score > 0  # the bundled model knows its own
     assert build(plan)[1].compared
     assert folders_of(Store.open(library / "store")) == [library / "clips"]
+
+
+def test_a_store_with_levels_is_served_with_their_tower(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, data = tmp_path / "store", tmp_path / "data"
+    plan = json.dumps({"frames": 4, "joins": {"1": 2, "2": 2}, "r": 2, "across": 0.2})
+    options = ["--store", str(store), "--fps", "2", "--retrieval", "demo", "--plan", plan, "--json"]
+    with pytest.raises(SystemExit) as exit_info:
+        main(["index", str(library / "clips/v0.mp4"), *options])
+    assert exit_info.value.code == 0
+    served = Plan(store=str(store), access=Access(), data=data)
+    levels = Store.open(store).levels
+    assert levels is not None
+    engine = build(served)[0].state.services.engine
+    (vector,) = engine.level_texts.encode(["a red circle"])
+    assert vector.shape == (levels.about.dimensions,)
+    reference = data / f"reference-{levels.about.fingerprint.digest}.safetensors"
+    kept = load_file(reference)["sentences"]
+    save_file({"sentences": kept.roll(1, dims=1)}, reference)
+    with pytest.raises(SelfTestError, match="gives other vectors than when it first ran here"):
+        build(served)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise CheckpointError("no model at there")
+
+    monkeypatch.setattr("vidskim.serve.launch.load_level_texts_of", gone)
+    with pytest.raises(RefusedError, match="no model at there"):
+        build(served)[0].state.services.engine.level_texts.encode(["a red circle"])
+    assert "no search by level: no model at there" in caplog.text
 
 
 def test_a_server_for_others_needs_a_token(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,8 @@ HELD = [
 
 @pytest.fixture
 def address(fresh: Library) -> Iterator[str]:
-    """The app behind a real socket."""
+    """The app behind a real socket; its store has vectors of every level."""
+    fresh.layer()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             fresh.app(command=STUB), log_level="error", ws="none", timeout_graceful_shutdown=1

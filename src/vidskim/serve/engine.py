@@ -7,11 +7,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vidskim.errors import CheckpointError, StoreError
 from vidskim.pipeline.classifier import VideoClassifier
@@ -20,9 +19,11 @@ from vidskim.serve.catalog import Catalog
 from vidskim.serve.question import Findings, Question, Terms
 from vidskim.serve.refusal import RefusedError
 from vidskim.serve.roots import Roots
+from vidskim.serve.texts import LevelTexts, Texts
 from vidskim.store.reader import Reader
 from vidskim.store.records import Vectors
 from vidskim.tasks.ground import WINDOW_S, Grounding
+from vidskim.tasks.levels import search_segments, search_videos
 from vidskim.tasks.search import Found, SearchResult, search, search_each
 from vidskim.tasks.stored import ground_stored
 from vidskim.tasks.threshold import SENTENCES, Threshold, calibrate_frames, calibrate_sentences
@@ -30,15 +31,6 @@ from vidskim.video.clip import Clip, Health
 
 MOMENTS_PER_VIDEO = 5
 _logger = logging.getLogger(__name__)
-
-
-class Texts(Protocol):
-    """What the engine needs of a text encoder."""
-
-    @property
-    def min_score(self) -> float | None: ...
-    def encode_text(self, texts: Sequence[str]) -> Tensor: ...
-    def count_tokens(self, texts: Sequence[str]) -> int: ...
 
 
 class Engine:
@@ -50,6 +42,7 @@ class Engine:
         *,
         roots: Roots,
         texts: Texts | None,
+        load_level_texts: Callable[[], Texts],
         load_encoder: Callable[[], VideoEncoder],
         load_classifier: Callable[[], VideoClassifier] | None = None,
         source: str | None = None,
@@ -61,6 +54,7 @@ class Engine:
             store: to be searched.
             roots: whose files may be served.
             texts: the text tower, None if the model has none.
+            load_level_texts: the text tower for vectors of segments and whole videos; called if the store has them.
             load_encoder: the store's extractor, for pictures; called once, when the first comes.
             load_classifier: for labels; None if none was named.
             source: where the store's model lies now, None if where it did; for the process that indexes.
@@ -68,6 +62,7 @@ class Engine:
         """
         self.store, self.roots, self.texts = store, roots, texts
         self.source, self.device = source, device
+        self.level_texts = LevelTexts(store, load_level_texts)
         self.catalog = Catalog(store, roots)
         self._load_encoder, self._load_classifier = load_encoder, load_classifier
         self._encoder: VideoEncoder | None = None
@@ -191,33 +186,34 @@ class Engine:
             try:
                 with self.store.steady():
                     found: Sequence[Findings | Exception] = self._search(
-                        terms, [questions[number].query for number in numbers]
+                        terms, [questions[number].vectors for number in numbers]
                     )
             except Exception as error:
                 found = [error] * len(numbers)
             answers |= dict(zip(numbers, found, strict=True))
         return [answers[number] for number in range(len(questions))]
 
-    def _search(self, terms: Terms, queries: Sequence[Vectors]) -> list[Findings]:
-        ids = None
-        if not terms.selection.is_everything:
-            ids = [entry.video.id for entry in self.catalog.select(terms.selection)]
-        results = search_each(
-            self.store,
-            queries,
-            limit=terms.limit,
-            per_video=1 if terms.lone or terms.grouped else None,
-            ids=ids,
-            between=terms.between,
-            min_score=terms.min_score,
-        )
+    def _search(self, terms: Terms, asked: Sequence[tuple[Vectors, ...]]) -> list[Findings]:
+        results = self._results(terms, asked)
         known, index = self.catalog.entries(), self.describe()
         findings = []
-        for query, result in zip(queries, results, strict=True):
+        for vectors, result in zip(asked, results, strict=True):
             entries = {found.video: known[found.video] for found in result.found if found.video in known}
-            groups = self._groups(terms, query, result) if terms.grouped else {}
+            groups = self._groups(terms, vectors[0], result) if terms.grouped else {}
             findings.append(Findings(result, groups, entries, index))
         return findings
+
+    def _results(self, terms: Terms, asked: Sequence[tuple[Vectors, ...]]) -> Sequence[SearchResult]:
+        settings: dict[str, Any] = {"limit": terms.limit, "ids": None, "min_score": terms.min_score}
+        if not terms.selection.is_everything:
+            settings["ids"] = [entry.video.id for entry in self.catalog.select(terms.selection)]
+        if terms.level == "video":
+            return [search_videos(self.store, *vectors, **settings) for vectors in asked]
+        settings["between"] = terms.between
+        if terms.level == "moment":
+            return [search_segments(self.store, *vectors, **settings) for vectors in asked]
+        settings["per_video"] = 1 if terms.grouped else None
+        return search_each(self.store, [vectors[0] for vectors in asked], **settings)
 
     def _groups(self, terms: Terms, query: Vectors, result: SearchResult) -> dict[str, list[Found]]:
         """The moments of each video in a result, best first."""

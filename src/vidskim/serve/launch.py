@@ -12,20 +12,21 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from vidskim.errors import CheckpointError, SettingsError
+from vidskim.errors import CheckpointError, FingerprintError, SettingsError
 from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.pipeline.load import load_classifier
-from vidskim.pipeline.origin import load_encoder_of, load_text_of
+from vidskim.pipeline.origin import load_encoder_of, load_level_texts_of, load_text_of
 from vidskim.pipeline.text import TextEncoder
 from vidskim.serve.access import Access
 from vidskim.serve.app import create_app
 from vidskim.serve.caps import Caps
 from vidskim.serve.engine import Engine
 from vidskim.serve.roots import Roots
-from vidskim.serve.selftest import SelfTest, run_self_test
+from vidskim.serve.selftest import SelfTest, check_texts, run_self_test
 from vidskim.serve.services import UPLOADS, Services
 from vidskim.store.dataset import Store
 from vidskim.store.reader import Reader
+from vidskim.store.records import About
 
 STOP_S = 10  # seconds that requests have to end in
 _logger = logging.getLogger(__name__)
@@ -73,12 +74,15 @@ def build(plan: Plan) -> tuple[FastAPI, SelfTest]:
         store,
         roots=Roots([*(plan.roots or folders_of(store)), data / UPLOADS]),
         texts=_texts_of(store, plan),
+        load_level_texts=lambda: _level_texts_of(store, plan, data=data),
         load_encoder=lambda: load_encoder_of(store, source=plan.model, device=plan.device),
         load_classifier=_classifier_of(plan),
         source=plan.model,
         device=plan.device,
     )
-    tested = run_self_test(engine, reference=data / f"reference-{store.about.fingerprint.digest}.safetensors")
+    tested = run_self_test(engine, reference=_reference(store.about, data))
+    if store.levels is not None:
+        _load_level_texts(engine)
     engine.calibrate()
     return create_app(engine, data=data, access=plan.access, caps=plan.caps), tested
 
@@ -151,6 +155,25 @@ def _texts_of(store: Store, plan: Plan) -> TextEncoder | None:
         _logger.warning("no search by text: %s", error)
         return None
     return texts
+
+
+def _level_texts_of(store: Store, plan: Plan, *, data: Path) -> TextEncoder:
+    texts = load_level_texts_of(store, source=plan.model, device=plan.device)
+    if store.levels is not None:
+        check_texts(texts, reference=_reference(store.levels.about, data))
+    return texts
+
+
+def _load_level_texts(engine: Engine) -> None:
+    """Where they are not to be had, frames can be searched all the same."""
+    try:
+        engine.level_texts.tower()
+    except (CheckpointError, FingerprintError) as error:
+        _logger.warning("no search by level: %s", error)
+
+
+def _reference(about: About, data: Path) -> Path:
+    return data / f"reference-{about.fingerprint.digest}.safetensors"
 
 
 def _classifier_of(plan: Plan) -> Callable[[], VideoClassifier] | None:

@@ -1,7 +1,7 @@
 """Searches on their way through the server, and their answers."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vidskim.serve.catalog import Entry, Selection
 from vidskim.store.records import Vectors
@@ -16,24 +16,30 @@ class Terms:
         limit: results at most.
         selection: of videos.
         between: half-open range of seconds in each video.
-        grouped: results are videos, each with its moments; otherwise moments.
-        lone: at most one moment of a video.
+        level: None for moments by frames alone; "moment" for the best segments first; "video" for whole videos.
+        grouped: results are videos, each with its moments by frames; only without a level.
         min_score: least score of a match, None for any.
     """
 
     limit: int
     selection: Selection
     between: tuple[float, float] | None
+    level: Literal["moment", "video"] | None
     grouped: bool
-    lone: bool
     min_score: float | None
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A search, ready to be answered: a vector float32 [d] of unit length, and the terms."""
+    """A search, ready to be answered.
 
-    query: Vectors
+    Args:
+        vectors: float32 [d], unit length: one that compares with frames; for level "video" one that compares with
+            whole videos; for level "moment" both, that for segments first.
+        terms: how to answer.
+    """
+
+    vectors: tuple[Vectors, ...]
     terms: Terms
 
 

@@ -26,6 +26,7 @@ CODES = {
     "too_slow": 408,  # the request's body came too slowly
     "conflict": 409,  # the state of things does not allow it now
     "no_text": 409,  # the model has no text tower
+    "no_levels": 409,  # the store has no vectors of segments and whole videos
     "no_classifier": 409,
     "file_gone": 410,  # the video is in the store, its file is not where it was
     "too_large": 413,

@@ -19,6 +19,7 @@ Picture = Annotated[
         min_length=1, max_length=IMAGE_BYTES * 4 // 3 + 4, description="JPEG, PNG, WebP, GIF or BMP, base64."
     ),
 ]
+Level = Literal["moment", "video"]
 Window = Annotated[
     float,
     Field(
@@ -82,11 +83,14 @@ class SearchRequest(Wanted):
     """One of `query`, `image` and `like`, and how to answer."""
 
     top_k: int = Field(10, strict=True, ge=1, le=TOP_K)
-    level: Literal["moment", "video"] = Field(
-        "moment", description="video: the best moment of each video only."
+    level: Level | None = Field(
+        default=None,
+        description="For sentences, of a store made with `vidskim index --retrieval`. video: whole videos by their own "
+        "vectors, each with its best segment. moment: the best segments first, then moments inside them. Default: "
+        "moments by frames alone.",
     )
     group_by: Literal["video"] | None = Field(
-        default=None, description="video: results are videos with their moments."
+        default=None, description="video: results are videos with their moments; without level."
     )
     threshold: float | None = Field(
         default=None,
@@ -94,9 +98,21 @@ class SearchRequest(Wanted):
         ge=-1,
         le=1,
         allow_inf_nan=False,
-        description="Least score; default calibrated; -1 for none.",
+        description="Least score; default calibrated, and none with level video; -1 for none.",
     )
     filter: Filter = Filter()
+
+    @model_validator(mode="after")
+    def _level_fits(self) -> "SearchRequest":
+        if self.level is None:
+            return self
+        if self.query is None:
+            raise ValueError("level is for sentences: leave it out with image and like")
+        if self.group_by is not None:
+            raise ValueError("group_by is for searches by frames alone: leave it out with level")
+        if self.level == "video" and (self.filter.start, self.filter.end) != (None, None):
+            raise ValueError("filter.start and filter.end are about moments: leave them out with level video")
+        return self
 
 
 class MomentView(BaseModel):
@@ -117,7 +133,7 @@ class FoundMoment(MomentView):
 
 
 class SearchHit(FoundMoment):
-    """One result."""
+    """One result. Of level video `score` is the video's, and the moment its best segment, of `best_score`."""
 
     rank: int
     video_id: str
@@ -140,12 +156,21 @@ class IndexView(BaseModel):
     frames: int
 
 
+class Stages(BaseModel):
+    """Of a search that begins with segments or whole videos."""
+
+    took_ms: dict[str, float] = Field(description="Milliseconds of each stage, in order.")
+    without: int = Field(description="Videos without such vectors, which were not searched.")
+
+
 class SearchAnswer(BaseModel):
     """Results, best first; none at all if nothing is good enough."""
 
     results: list[SearchHit]
+    level: Level = Field(description="What the results are.")
+    stages: Stages | None = Field(description="Null of a search by frames alone.")
     good: bool = Field(description="Whether anything reaches the threshold.")
-    best_score: float | None = Field(description="Of the best moment, good enough or not.")
+    best_score: float | None = Field(description="Of the best result, good enough or not.")
     threshold: float | None = Field(description="What was asked for at least; null if nothing tells.")
     how: Literal["exact", "index"]
     took_ms: float

@@ -15,6 +15,7 @@ from torch import Tensor
 from vidskim.disk import writing
 from vidskim.errors import StoreError, VidskimError
 from vidskim.serve.engine import Engine
+from vidskim.serve.texts import Texts
 from vidskim.store.reader import Reader
 
 SENTENCES = (
@@ -55,10 +56,22 @@ def run_self_test(engine: Engine, *, reference: Path) -> SelfTest:
     stored = check_stored(engine.store)
     if engine.texts is None:
         return SelfTest(0, stored, False)
-    vectors = engine.texts.encode_text(SENTENCES)
-    check_vectors(vectors, torch.cat([engine.texts.encode_text([text]) for text in SENTENCES]))
-    compared = _compare(vectors, reference)
-    return SelfTest(len(SENTENCES), stored, compared)
+    return SelfTest(len(SENTENCES), stored, check_texts(engine.texts, reference=reference))
+
+
+def check_texts(texts: Texts, *, reference: Path) -> bool:
+    """Test a text tower; whether vectors of an earlier start were there to compare with.
+
+    Args:
+        texts: before it answers.
+        reference: as in `run_self_test`.
+
+    Raises:
+        SelfTestError: an output is not finite, constant, or not what it was.
+    """
+    vectors = texts.encode_text(SENTENCES)
+    check_vectors(vectors, torch.cat([texts.encode_text([text]) for text in SENTENCES]))
+    return _compare(vectors, reference)
 
 
 def check_vectors(together: Tensor, alone: Tensor) -> None:

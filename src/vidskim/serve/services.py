@@ -28,6 +28,8 @@ DECODERS = 2  # processes
 TEXTS_AT_ONCE, SEARCHES_AT_ONCE = 64, 32
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -56,33 +58,39 @@ class Services:
             OrderedDict()
         )  # thumbnails, last used last
         self.is_ready = False
-        self.texts: Batcher[str, Vectors] = Batcher(
-            self.engine.encode_texts,
-            name="texts",
-            most=TEXTS_AT_ONCE,
-            on_batch=self.metrics.batches.labels("texts").observe,
-            queue=self.caps.queue,
-            deadline_s=self.caps.deadline_s,
+        self.texts: Batcher[str, Vectors] = self._queue(
+            self.engine.encode_texts, name="texts", most=TEXTS_AT_ONCE
         )
-        self.searches: Batcher[Question, Findings] = Batcher(
-            self.engine.search_each,
-            name="searches",
-            most=SEARCHES_AT_ONCE,
-            on_batch=self.metrics.batches.labels("searches").observe,
-            queue=self.caps.queue,
-            deadline_s=self.caps.deadline_s,
+        self.level_texts: Batcher[str, Vectors] = self._queue(
+            self.engine.level_texts.encode, name="level-texts", most=TEXTS_AT_ONCE
         )
-        self.metrics.waiting.labels("texts").set_function(lambda: self.texts.depth)
-        self.metrics.waiting.labels("searches").set_function(lambda: self.searches.depth)
+        self.searches: Batcher[Question, Findings] = self._queue(
+            self.engine.search_each, name="searches", most=SEARCHES_AT_ONCE
+        )
         self.runner.on_end = self._note_end
         self._model = anyio.CapacityLimiter(1)  # pictures and labels: one at a time
         self._decoding = anyio.CapacityLimiter(self.decoders.count)
         self._chores: set[asyncio.Task[None]] = set()
 
+    def _queue(
+        self, work: Callable[[Sequence[Asked]], Sequence[Answer | Exception]], *, name: str, most: int
+    ) -> Batcher[Asked, Answer]:
+        """Within the caps, and measured."""
+        made = Batcher(
+            work,
+            name=name,
+            most=most,
+            on_batch=self.metrics.batches.labels(name).observe,
+            queue=self.caps.queue,
+            deadline_s=self.caps.deadline_s,
+        )
+        self.metrics.waiting.labels(name).set_function(lambda: made.depth)
+        return made
+
     async def start(self) -> None:
         """Begin to answer."""
-        self.texts.start()
-        self.searches.start()
+        for queue in (self.texts, self.level_texts, self.searches):
+            queue.start()
         self.runner.start()
         self.is_ready = True
 
@@ -91,7 +99,7 @@ class Services:
         self.is_ready = False
         await self.runner.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
-        await asyncio.gather(self.texts.close(), self.searches.close())
+        await asyncio.gather(self.texts.close(), self.level_texts.close(), self.searches.close())
         await asyncio.to_thread(self.decoders.close)
 
     def _note_end(self, job: Job) -> None:

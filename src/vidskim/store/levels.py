@@ -85,9 +85,7 @@ class Levels:
 
     def lacking(self) -> list[str]:
         """Ids of the videos that have none, in order."""
-        return self._read(
-            lambda view: sorted(video for entry, video in view.entries.items() if entry not in view.segments)
-        )
+        return self._read(lambda view: list(view.lacking))
 
     def nearest(
         self,

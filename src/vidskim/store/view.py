@@ -65,6 +65,11 @@ class View:
         return {entry: count for entry, count in counts if count is not None}
 
     @cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """Ids of the videos that have no vectors of segments and of the whole, in order."""
+        return tuple(sorted(video for entry, video in self.entries.items() if entry not in self.segments))
+
+    @cached_property
     def rows(self) -> dict[str, int]:
         """Video id -> row of the table."""
         return {video: row for row, video in enumerate(self._column("id"))}

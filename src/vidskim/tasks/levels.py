@@ -65,8 +65,8 @@ def search_videos(
         StoreError: the store keeps no such vectors, the query does not fit, or an id is unknown.
     """
     check_search(limit, None, min_score)
-    levels, clock, found = _levels(store), _Clock(), []
     with store.steady():
+        levels, clock, found = _levels(store), _Clock(), []
         wholes = levels.nearest(query, level="video", limit=limit, folder=folder, ids=_listed(ids))
         clock.stop("videos")
         for video, score in zip(wholes.videos, wholes.scores.tolist(), strict=True):
@@ -110,12 +110,12 @@ def search_segments(
         StoreError: the store keeps no such vectors, a query does not fit, or an id is unknown.
     """
     check_search(limit, per_video, min_score)
-    levels, clock, most = _levels(store), _Clock(), SEGMENTS_PER_RESULT * limit
     ranking = Ranking(
         store, frame_query, limit=limit, per_video=per_video, between=between, window_s=window_s
     )
     spans: dict[str, list[tuple[float, float]]] = {}
     with store.steady():
+        levels, clock, most = _levels(store), _Clock(), SEGMENTS_PER_RESULT * limit
         hits = levels.nearest(
             query, level="segment", limit=most, folder=folder, ids=_listed(ids), between=between
         )

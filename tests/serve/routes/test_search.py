@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -62,12 +63,6 @@ def test_the_default_threshold_is_the_models(client: TestClient) -> None:
     assert ask(client, query="red")["threshold"] == 0.5
 
 
-def test_level_video_gives_each_video_once(client: TestClient) -> None:
-    every = ask(client, query="red", threshold=-1, level="video")["results"]
-    assert len({hit["video_id"] for hit in every}) == len(every) == 3
-    assert all(hit["moments"] is None for hit in every)
-
-
 def test_grouped_by_video_holds_all_moments(client: TestClient) -> None:
     hits = ask(client, query="red", threshold=-1, group_by="video", top_k=2)["results"]
     assert len(hits) == 2
@@ -91,12 +86,14 @@ def test_grouped_by_video_holds_all_moments(client: TestClient) -> None:
     ],
 )
 def test_filters_come_before_ranking(client: TestClient, condition: dict[str, Any], names: set[str]) -> None:
-    hits = ask(client, query="red", threshold=-1, filter=condition, level="video")["results"]
+    hits = ask(client, query="red", threshold=-1, filter=condition, group_by="video")["results"]
     assert {hit["name"] for hit in hits} == names
 
 
 def test_only_a_part_of_each_video(client: TestClient) -> None:
-    hits = ask(client, query="red", threshold=-1, filter={"start": 0, "end": 0.9}, level="video")["results"]
+    hits = ask(client, query="red", threshold=-1, filter={"start": 0, "end": 0.9}, group_by="video")[
+        "results"
+    ]
     assert len(hits) == 3
     assert all(hit["start"] < 0.9 for hit in hits)
     message = refuse(client, query="red", filter={"start": 2, "end": 1})
@@ -105,7 +102,7 @@ def test_only_a_part_of_each_video(client: TestClient) -> None:
 
 def test_by_ids(client: TestClient, library: Library) -> None:
     blue = library.videos["blue"].id
-    hits = ask(client, query="red", threshold=-1, filter={"video_ids": [blue]}, level="video")["results"]
+    hits = ask(client, query="red", threshold=-1, filter={"video_ids": [blue]}, group_by="video")["results"]
     assert [hit["video_id"] for hit in hits] == [blue]
     answer = client.post("/v1/search", json={"query": "red", "filter": {"video_ids": ["nobody"]}})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_video")
@@ -121,7 +118,7 @@ def test_a_picture_finds_what_looks_like_it(client: TestClient) -> None:
 
 def test_more_like_this_frame(client: TestClient, library: Library) -> None:
     like = {"video_id": library.videos["blue"].id, "time": 1.6}
-    hits = ask(client, like=like, threshold=-1, level="video")["results"]
+    hits = ask(client, like=like, threshold=-1, group_by="video")["results"]
     assert hits[0]["name"] == "blue.mp4"
     assert hits[0]["best_score"] == pytest.approx(1, abs=1e-5)
 
@@ -172,3 +169,73 @@ def test_without_a_text_tower(library: Library) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_text")
         like = {"video_id": library.videos["red"].id, "time": 0}
         assert client.post("/v1/search", json={"like": like}).status_code == 200
+
+
+@pytest.fixture
+def layered(fresh: Library) -> Iterator[tuple[TestClient, Library]]:
+    """A library with vectors of segments and whole videos."""
+    fresh.layer()
+    with TestClient(fresh.app(), base_url="http://localhost") as client:
+        yield client, fresh
+
+
+def test_level_video_ranks_whole_videos_by_their_own_vectors(layered: tuple[TestClient, Library]) -> None:
+    client, library = layered
+    answer = ask(client, query="red", level="video", top_k=2)
+    first, second = answer["results"]
+    assert (first["name"], first["video_id"]) == ("blue.mp4", library.videos["blue"].id)
+    assert (first["score"], first["best_score"]) == pytest.approx((2 / 5**0.5, 1.0))
+    assert (first["start"], first["end"], first["best_time"]) == (1.0, 2.0, 1.5)
+    assert second["score"] == pytest.approx(0)
+    assert (answer["level"], answer["threshold"], answer["good"]) == ("video", None, True)
+    assert list(answer["stages"]["took_ms"]) == ["videos", "segments"]
+    assert min(answer["stages"]["took_ms"].values()) > 0
+    assert answer["stages"]["without"] == 0
+    assert (library.level_texts.calls, library.texts.calls) == ([["red"]], [])
+    only = ask(client, query="red", level="video", filter={"folder": "clips/a"})["results"]
+    assert [hit["name"] for hit in only] == ["red.mp4"]
+    assert not ask(client, query="red", level="video", threshold=0.95)["good"]
+
+
+def test_level_moment_looks_into_the_best_segments_first(
+    layered: tuple[TestClient, Library], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = layered
+    answer, plain = ask(client, query="red", level="moment"), ask(client, query="red")
+    assert answer["results"] == plain["results"] != []
+    assert (answer["level"], answer["threshold"]) == (plain["level"], plain["threshold"]) == ("moment", 0.5)
+    assert list(answer["stages"]["took_ms"]) == ["segments", "moments"]
+    assert plain["stages"] is None
+    monkeypatch.setattr("vidskim.tasks.levels.SEGMENTS_PER_RESULT", 1)
+    (hit,) = ask(client, query="red", level="moment", top_k=1, threshold=-1)["results"]
+    assert hit["name"] == "blue.mp4"
+
+
+def test_videos_without_such_vectors_are_counted(layered: tuple[TestClient, Library]) -> None:
+    client, library = layered
+    library.add(library.folder / "clips/a/red.mp4", axis=0)
+    answer = ask(client, query="red", level="video")
+    assert answer["stages"]["without"] == 1
+    assert {hit["name"] for hit in answer["results"]} == {"green.mp4", "blue.mp4"}
+
+
+@pytest.mark.parametrize("level", ["video", "moment"])
+def test_a_store_without_levels_names_the_command(client: TestClient, level: str) -> None:
+    answer = client.post("/v1/search", json={"query": "red", "level": level})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (409, "no_levels")
+    assert "`vidskim index VIDEOS --store STORE --retrieval MODEL`" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"like": {"video_id": "a", "time": 0}, "level": "video"}, "level is for sentences"),
+        ({"image": "aaaa", "level": "moment"}, "level is for sentences"),
+        ({"query": "a", "level": "moment", "group_by": "video"}, "leave it out with level"),
+        ({"query": "a", "level": "video", "filter": {"end": 3}}, "filter.end are about moments"),
+        ({"query": "a", "level": "frame"}, "'moment' or 'video'"),
+    ],
+)
+def test_where_a_level_does_not_fit(client: TestClient, asked: dict[str, Any], said: str) -> None:
+    assert said in refuse(client, **asked)

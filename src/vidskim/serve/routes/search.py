@@ -18,12 +18,14 @@ from vidskim.serve.schemas import (
     SearchAnswer,
     SearchHit,
     SearchRequest,
+    Stages,
     Wanted,
     in_utc,
 )
 from vidskim.serve.services import Parts, Services
 from vidskim.store.records import Vectors
-from vidskim.tasks.search import Found
+from vidskim.tasks.levels import LevelResult
+from vidskim.tasks.search import Found, SearchResult
 
 router = APIRouter(tags=["search"])
 FAR_S = 1e9  # after the end of every video
@@ -31,23 +33,25 @@ FAR_S = 1e9  # after the end of every video
 
 @router.post("/v1/search", responses=responses(404, 409, 503))
 async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
-    """Find the moments that fit a sentence, a picture, or a frame of a stored video best."""
+    """Find the moments that fit a sentence, a picture, or a frame of a stored video best; or whole videos."""
     begun = time.perf_counter()
     threshold = asked.threshold
-    if threshold is None:
+    if threshold is None and asked.level != "video":  # thresholds are known of frames only
         threshold = parts.engine.threshold("picture" if asked.query is None else "text")
     terms = Terms(
         limit=asked.top_k,
         selection=selection_of(asked.filter),
         between=_between(asked.filter),
+        level=asked.level,
         grouped=asked.group_by == "video",
-        lone=asked.level == "video",
         min_score=threshold,
     )
-    findings = await parts.searches.ask(Question(await wanted_vector(asked, parts), terms))
+    findings = await parts.searches.ask(Question(await _vectors(asked, parts), terms))
     result = findings.result
     return SearchAnswer(
         results=[_hit(rank, found, findings) for rank, found in enumerate(result.found, start=1)],
+        level=asked.level or "moment",
+        stages=_stages(result),
         good=result.is_good,
         best_score=result.best_score,
         threshold=threshold,
@@ -55,6 +59,14 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
         took_ms=round(1000 * (time.perf_counter() - begun), 3),
         index=IndexView(**findings.index),
     )
+
+
+async def _vectors(asked: SearchRequest, parts: Services) -> tuple[Vectors, ...]:
+    """As a `Question` has them."""
+    if asked.level is None or asked.query is None:
+        return (await wanted_vector(asked, parts),)
+    of_level = await parts.level_texts.ask(asked.query)
+    return (of_level,) if asked.level == "video" else (of_level, await parts.texts.ask(asked.query))
 
 
 async def wanted_vector(asked: Wanted, parts: Services) -> Vectors:
@@ -104,6 +116,12 @@ def _between(given: Filter) -> tuple[float, float] | None:
         return None
     start = -FAR_S if given.start is None else given.start
     return start, FAR_S if given.end is None else given.end
+
+
+def _stages(result: SearchResult) -> Stages | None:
+    if not isinstance(result, LevelResult):
+        return None
+    return Stages(took_ms=result.took_ms, without=result.without)
 
 
 def _hit(rank: int, found: Found, findings: Findings) -> SearchHit:
