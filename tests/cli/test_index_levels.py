@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.cli.conftest import Verb
 
+from vidskim.models.adapter import ADAPTER_FILE, Adapter, save_adapter
+from vidskim.models.checkpoint import read_checkpoint
+from vidskim.models.lora import LowRank
+from vidskim.pipeline.hub import DEMO
+from vidskim.pipeline.origin import load_level_texts_of
 from vidskim.store.dataset import Store
 
 PLAN = json.dumps({"frames": 4, "joins": {"1": 2, "2": 2}, "r": 2, "across": 0.2})
@@ -75,28 +81,23 @@ def check_searches(store: Path, verb: Verb) -> None:
     assert plain["stages"] is None
 
 
-def test_an_adapter_is_used_at_both_ends(clips: Path, tmp_path: Path, verb: Verb) -> None:
-    """A random one: texts are encoded with it too, and the store knows it from another."""
-    import torch
-
-    from vidskim.models.adapter import Adapter, save_adapter
-    from vidskim.models.checkpoint import read_checkpoint
-    from vidskim.models.lora import LowRank
-    from vidskim.pipeline.hub import DEMO
-    from vidskim.pipeline.origin import load_level_texts_of
-
+def make_adapter(number: int) -> Adapter:
+    """A random one beside the bundled model; the number tells its text tower from others."""
     checkpoint, generator = read_checkpoint(DEMO), torch.Generator().manual_seed(0)
     assert checkpoint.text is not None
     pairs = {}
     for tower, width in (("vision", checkpoint.vision.width), ("text", checkpoint.text.width)):
         down = torch.randn(2, width, generator=generator) * 0.1
         pairs[tower] = {0: LowRank(down, torch.randn(3 * width, 2, generator=generator) * 0.1)}
-    files = []
-    for number in (1, 2):
-        texts = {0: LowRank(pairs["text"][0].down * number, pairs["text"][0].up)}
-        adapter = Adapter(pairs["vision"], texts, settings={"plan": json.loads(PLAN)})
-        files.append(tmp_path / f"adapter-{number}.safetensors")
-        save_adapter(files[-1], adapter, backbone=checkpoint.backbone)
+    texts = {0: LowRank(pairs["text"][0].down * number, pairs["text"][0].up)}
+    return Adapter(pairs["vision"], texts, settings={"plan": json.loads(PLAN)})
+
+
+def test_an_adapter_is_used_at_both_ends(clips: Path, tmp_path: Path, verb: Verb) -> None:
+    """Texts are encoded with it too, and the store knows it from another."""
+    files = [tmp_path / f"adapter-{number}.safetensors" for number in (1, 2)]
+    for number, file in enumerate(files, start=1):
+        save_adapter(file, make_adapter(number), backbone=read_checkpoint(DEMO).backbone)
     store = tmp_path / "store"
     made = ("index", clips, "--store", store, "--fps", 2, "--retrieval", "demo", "--adapter")
     assert verb(*made, files[0])[0] == 0
@@ -109,6 +110,29 @@ def test_an_adapter_is_used_at_both_ends(clips: Path, tmp_path: Path, verb: Verb
     assert "of another retrieval model, adapter or plan" in refused["error"]["message"]
     files[0].write_bytes(files[1].read_bytes())
     code, refused, _ = verb("search", "a red square", "--store", store, "--level", "video")
+    assert code == 1
+    assert "is not the retrieval model that made" in refused["error"]["message"]
+
+
+def test_an_adapter_in_the_models_folder_is_the_stores_too(
+    clips: Path, rendered: Path, tmp_path: Path, verb: Verb
+) -> None:
+    """Nobody names it, neither when the store is made nor when it goes on, and with another one it does not."""
+    model, store, some = tmp_path / "model", tmp_path / "store", tmp_path / "some"
+    shutil.copytree(DEMO, model)
+    save_adapter(model / ADAPTER_FILE, make_adapter(1), backbone=read_checkpoint(DEMO).backbone)
+    some.mkdir()
+    shutil.copy(clips / "v0.mp4", some)
+    first = verb("index", some, "--store", store, "--model", model, "--fps", 2, "--retrieval", model)
+    assert first[0] == 0
+    shutil.copy(clips / "v1.mp4", some)
+    code, document, _ = verb("index", some, "--store", store, "--fps", 2)
+    assert (code, document["done"]) == (0, 1)
+    code, found, _ = verb("search", "a red square", "--store", store, "--level", "video")
+    assert (code, len(found["found"]), found["stages"]["without"]) == (0, 2, 0)
+    save_adapter(model / ADAPTER_FILE, make_adapter(2), backbone=read_checkpoint(DEMO).backbone)
+    shutil.copy(rendered / "v2.mp4", some)
+    code, refused, _ = verb("index", some, "--store", store, "--fps", 2)
     assert code == 1
     assert "is not the retrieval model that made" in refused["error"]["message"]
 

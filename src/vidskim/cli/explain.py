@@ -176,7 +176,9 @@ class _Drawing:
             raise SettingsError(f"{' and '.join(given)} is for frame models; {why}")
 
     def _joined(self, choice: ModelChoice, adapter: Path | None) -> Outcome:
-        model = choice.load_joined(adapter)
+        if adapter is not None:
+            choice = replace(choice, settings={**choice.settings, "adapter": str(adapter)})
+        model = choice.load_retrieval()
         plan = model.plan()
         if self.video is None:
             return Outcome(plan.to_json(), str(plan).splitlines())

@@ -131,17 +131,6 @@ class ModelChoice:
             self.calibration.require(encoder.fingerprint)
         return encoder
 
-    def load_joined(self, adapter: Path | None) -> "RetrievalEncoder":
-        """The same for whole videos; `method` is "tempme".
-
-        Args:
-            adapter: what was trained beside the model; None is the one in its folder, if any.
-        """
-        from vidskim.pipeline.load import load_model
-
-        model: RetrievalEncoder = load_model(self.source, adapter=adapter, **self._options)
-        return model
-
     def load_classifier(self) -> "VideoClassifier":
         """The same for a video classifier.
 
@@ -153,7 +142,7 @@ class ModelChoice:
         return load_classifier(self.source, **self._options)
 
     def load_retrieval(self) -> "RetrievalEncoder":
-        """The same for method="tempme"."""
+        """The same for whole videos; `method` is "tempme"."""
         from vidskim.pipeline.load import load_model
 
         model: RetrievalEncoder = load_model(self.source, **self._options)

@@ -116,7 +116,7 @@ def _line_up(
     from vidskim.evaluate.contenders import line_up
     from vidskim.pipeline.load import find_adapter, load_encoder
 
-    plain, beside = load_encoder(model, **read), None if "plan" in settings else find_adapter(model)
+    plain, beside = load_encoder(model, **read), find_adapter(model, settings)
     every = adapters or ([] if beside is None else [beside])
     if not every:
         return line_up(plain, methods, settings=settings)

@@ -54,9 +54,10 @@ class RetrievalChoice:
         from vidskim.pipeline.segments import SEGMENT_S, Segmenter
 
         model = self.model.load_retrieval()
-        origin = {**self.model.origin(), "plan": model.method.plan.to_record()}
         length_s = SEGMENT_S if self.segment_s is None else self.segment_s
-        return Segmenter(model, preparation=encoder.preparation, segment_s=length_s, origin=origin)
+        return Segmenter(
+            model, preparation=encoder.preparation, segment_s=length_s, origin=self.model.origin()
+        )
 
 
 def read_retrieval(

@@ -197,7 +197,7 @@ def _levels(opened: "Store") -> dict[str, Any] | None:
     return {
         "model": about.origin.get("source"),
         "adapter": about.origin.get("adapter"),
-        "plan": about.origin.get("plan"),
+        "plan": about.fingerprint.settings["plan"],
         "segment_s": about.origin.get("segment_s"),
         "dimensions": about.dimensions,
         "videos": videos,

@@ -87,8 +87,8 @@ def load_model(
         classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
-    takes_own = method == TempMe.name and settings.get("plan") is None  # clip positions are of a plan
-    checkpoint = _adapt(read_checkpoint(path, **reading), path, adapter, default=takes_own)
+    own = find_adapter(path, settings) if method == TempMe.name else None
+    checkpoint = _adapt(read_checkpoint(path, **reading), adapter, own)
     full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
     return _with_method(full, method, settings)
 
@@ -113,10 +113,13 @@ def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
     return model
 
 
-def find_adapter(source: str | PathLike[str]) -> Path | None:
-    """The adapter in a checkpoint's folder, which method="tempme" uses where none is given."""
+def find_adapter(source: str | PathLike[str], settings: Mapping[str, object]) -> Path | None:
+    """The adapter that method="tempme" takes where none is named: the one in the checkpoint's folder.
+
+    Its clip positions belong to a plan, so with a plan among the settings there is none.
+    """
     file = resolve(source) / ADAPTER_FILE
-    return file if file.is_file() else None
+    return file if settings.get("plan") is None and file.is_file() else None
 
 
 def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassifier:
@@ -151,6 +154,7 @@ def load_text_encoder(
     image_size: int | None = None,
     method: str = "full",
     adapter: str | PathLike[str] | None = None,
+    plan: object = None,
 ) -> TextEncoder:
     """Load a model's text tower alone, as a search over a store needs it; arguments as in `load_model`.
 
@@ -161,7 +165,8 @@ def load_text_encoder(
     place = _place(device, dtype)
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
-    checkpoint = _adapt(checkpoint, path, adapter, default=method == TempMe.name)
+    own = find_adapter(path, {"plan": plan}) if method == TempMe.name else None
+    checkpoint = _adapt(checkpoint, adapter, own)
     return TextEncoder(
         text_tower(checkpoint, *place),
         read_tokenizer(checkpoint, tokenizer),
@@ -207,12 +212,10 @@ def _with_method(
     return full.with_method(method, **settings)
 
 
-def _adapt(
-    checkpoint: Checkpoint, path: Path, adapter: str | PathLike[str] | None, *, default: bool
-) -> Checkpoint:
-    """The checkpoint with an adapter: the one given or, by default, the one in its folder."""
-    if adapter is None and default and checkpoint.adapter is None:
-        adapter = find_adapter(path)
+def _adapt(checkpoint: Checkpoint, adapter: str | PathLike[str] | None, own: Path | None) -> Checkpoint:
+    """The checkpoint with an adapter: the one named or, if it has none inside, the one in its folder."""
+    if adapter is None and checkpoint.adapter is None:
+        adapter = own
     if adapter is None:
         return checkpoint
     return checkpoint.adapted(read_adapter(Path(adapter), backbone=checkpoint.backbone))

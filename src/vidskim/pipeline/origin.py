@@ -67,7 +67,7 @@ def load_level_texts_of(store: Reader, *, source: str | None = None, device: str
     if store.levels is None:
         raise no_levels(store.uri)
     about = store.levels.about
-    kept = {name: about.origin[name] for name in ("config", "adapter") if name in about.origin}
+    kept = {name: about.origin[name] for name in ("config", "adapter", "plan") if name in about.origin}
     place = _retrieval_place(store, about, source)
     texts = load_text_encoder(place, method="tempme", device=device, **kept)
     if (texts.model, texts.weights) != (about.fingerprint.model, about.fingerprint.weights):
