@@ -57,7 +57,11 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
         (("--videos", ".", "--dataset", "msrvtt"), "--dataset needs --annotations and --videos"),
         (
             ("--videos", ".", "--dataset", "msrvtt", "--annotations", ".", "--split", "test"),
-            "nothing is trained or selected on a test split",
+            "no results are reported on what was trained or selected by; received --split test",
+        ),
+        (
+            ("--videos", ".", "--dataset", "activitynet", "--annotations", ".", "--split", "val"),
+            "received --split val",
         ),
         (("--tune", "some"), "unknown tune 'some'"),
         (("--batch", 12), "batch must be a multiple of 8; received 12"),

@@ -88,6 +88,9 @@ def test_a_video_that_cannot_be_read_is_named_and_the_next_takes_its_place(
     with caplog.at_level(logging.WARNING, logger="vidskim"):
         batches = [source[number] for number in range(2)]
     assert all(len(batch["frames"]) == 2 for batch in batches)
+    owners = torch.cat([batch["owners"] for batch in batches]).tolist()
+    assert 0 not in owners
+    assert len(set(owners)) == 3  # one comes twice, and says so
     assert "a.mp4" in caplog.text
     assert "another video takes its place" in caplog.text
     with pytest.raises(TrainingError, match="8 videos in a row could not be read"):
@@ -102,6 +105,22 @@ def test_a_share_of_the_videos_is_held_out(footage: tuple[Path, ...]) -> None:
     asked = {text[0] for text in pairs.held_out.sentences}
     assert learnt | asked == set("abcd")
     assert not learnt & asked
+
+
+def test_a_batch_is_at_most_what_there_is_to_learn_from(footage: tuple[Path, ...]) -> None:
+    assert open_captioned(clips(footage, batch=128), held_out=0.5).batch == 2
+    assert open_captioned(clips(footage), held_out=0.5, batch=1).batch == 1
+    with pytest.raises(
+        SettingsError, match="batch must be at most the 2 videos there are to learn from, received 3"
+    ):
+        open_captioned(clips(footage), held_out=0.5, batch=3)
+
+
+def test_another_exam_is_other_material(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    some, first, second = source.part([0, 1]), source.part([2]), source.part([3])
+    digests = {open_captioned(some, held_out=(rest.videos, rest.paths)).digest for rest in (first, second)}
+    assert len(digests) == 2
 
 
 def test_other_videos_are_held_out(footage: tuple[Path, ...]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from vidskim.train.losses import (
@@ -85,3 +86,25 @@ def test_caption_loss_of_the_teacher_itself_is_its_entropy() -> None:
     entropy = -(shares * shares.log()).sum(dim=-1).mean()
     assert caption_loss(teacher, teacher, texts, 10.0).item() == pytest.approx(entropy.item(), abs=1e-5)
     assert caption_loss(teacher.roll(1, 0), teacher, texts, 10.0) > entropy
+
+
+def test_pairs_that_show_the_same_are_no_rivals() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, texts = (F.normalize(torch.randn(3, 8, generator=generator), dim=-1) for _ in range(2))
+    scale, twice = torch.tensor(10.0), [0, 1, 2, 1]
+    owners = torch.tensor(twice)
+    plain = contrastive_loss(images[twice], texts[twice], scale)
+    loss = contrastive_loss(images[twice], texts[twice], scale, owners=owners)
+    assert loss < plain - 0.1
+    logits = scale * images @ texts.T
+    rows, columns = logits.log_softmax(dim=1).diagonal(), logits.log_softmax(dim=0).diagonal()
+    # 0 and 2 see the second video twice; both of it see what three videos see
+    logits_twice = (scale * images[twice] @ texts[twice].T)[[0, 2]]
+    several = logits_twice.log_softmax(dim=1)[[0, 1], [0, 2]].sum()
+    other = (scale * texts[twice] @ images[twice].T)[[0, 2]].log_softmax(dim=1)[[0, 1], [0, 2]].sum()
+    expected = -(several + 2 * rows[1] + other + 2 * columns[1]) / 8
+    torch.testing.assert_close(loss, expected)
+    foreign = torch.cat([texts[twice], F.normalize(torch.randn(2, 8, generator=generator), dim=-1)])
+    assert contrastive_loss(images[twice], foreign, scale, owners=owners) > loss
+    apart = torch.arange(4)
+    assert torch.equal(contrastive_loss(images[twice], texts[twice], scale, owners=apart), plain)

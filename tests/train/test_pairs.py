@@ -16,7 +16,7 @@ def test_batches_are_pairs_and_their_number_decides_them() -> None:
     batch, again, other = source[4], source[4], source[5]
     assert batch["frames"].shape == (6, 3, 24, 24, 3)
     assert batch["frames"].dtype == torch.uint8
-    assert len(batch["ids"]) == 6
+    assert len(batch["ids"]) == len(set(batch["owners"].tolist())) == 6
     assert all(torch.equal(batch[name], again[name]) for name in batch)
     assert not torch.equal(batch["frames"], other["frames"])
     assert not torch.equal(
@@ -35,7 +35,7 @@ def test_what_is_held_out_is_always_the_same() -> None:
 
 
 def test_rendered_videos_have_no_end() -> None:
-    pairs = open_rendered(TEXTS, frames=2, side=24, looks=1, each=2, seed=0)
+    pairs = open_rendered(RenderedPairs(texts=TEXTS, frames=2, side=24, looks=1, each=2))
     assert pairs.sentences is None
     assert pairs.held_out.count == 256
 

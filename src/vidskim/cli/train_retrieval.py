@@ -28,13 +28,17 @@ HeldOut = Annotated[
 ]
 SET_HELP = "plan (b32-12f, b16-12f, b32-64f, b16-64f, or JSON), split (place or clip), merge or faithful: name=value."
 Setting = Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)]
-Tune = Annotated[str, typer.Option(help="lora (beside frozen weights), or full (all weights).")]
+Tune = Annotated[
+    str, typer.Option(help="lora (beside frozen weights), or full (all weights but the temperature).")
+]
 Rank = Annotated[int | None, typer.Option(min=1, help="Of LoRA. Default 8; rendered: 16.")]
 POSITION_HELP = "Standard deviation of clip positions at first. Default: 0, as published; rendered: 1."
 PositionStd = Annotated[float | None, typer.Option(min=0, help=POSITION_HELP)]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")]
-Epochs = Annotated[float | None, typer.Option(help="Instead of --steps: passes over the sentences.")]
-BATCH_HELP = "Videos in each step, of each process. Default 128; rendered: 32."
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all; rendered: 1500.")]
+Epochs = Annotated[
+    float | None, typer.Option(help="Instead of --steps: passes over the sentences. Default 5.")
+]
+BATCH_HELP = "Videos in each step, of each process. Default: 128, or all if there are fewer; rendered: 32."
 Batch = Annotated[int | None, typer.Option(min=2, help=BATCH_HELP)]
 CHUNK_HELP = "Videos in memory at once: less memory, a third more time."
 Chunk = Annotated[int | None, typer.Option(min=1, help=CHUNK_HELP)]
@@ -101,15 +105,22 @@ def train_retrieval(
 
 def _find_videos(asked: CaptionSource, held_out: str) -> "dict[str, Located | float]":
     """Videos to learn from, and what is held out; missing ones are named."""
+    from vidskim.evaluate.datasets.catalogue import usual_split
     from vidskim.evaluate.datasets.own import read_own
 
-    if asked.dataset is not None and asked.split is None:
-        asked = replace(asked, split=TRAIN)
-    if asked.split == "test":
-        raise SettingsError("nothing is trained or selected on a test split; received --split test")
+    if asked.dataset is not None:
+        asked = replace(asked, split=asked.split or TRAIN)
+        if asked.split in ("test", usual_split(asked.dataset)):
+            raise SettingsError(
+                f"no results are reported on what was trained or selected by; received --split {asked.split}"
+            )
     _, sentences, folder = asked.read()
     given = read_held_out(held_out)
-    rest = given if isinstance(given, float) else _locate(read_own(given), folder)
+    rest = (
+        given
+        if isinstance(given, float)
+        else _locate(replace(read_own(given), end_s=sentences.end_s), folder)
+    )
     return {"videos": _locate(sentences, folder), "held_out": rest}
 
 
@@ -132,6 +143,8 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
             f"give --steps or --epochs, not both; received {loop['steps']} and {what['epochs']:g}"
         )
     recipe, own = find_recipe(videos="videos" in what)
+    if loop["steps"] is not None:
+        own.pop("epochs", None)
     given = {name: value for name, value in what.items() if value is not None}
     report = run(Retrieval(**{**own, **given}), out, loop_settings(recipe, **loop), on_step=step_line())
     return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])

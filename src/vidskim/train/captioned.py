@@ -30,9 +30,8 @@ _log = logging.getLogger("vidskim")
 class CaptionedClips:
     """A `Source` of videos with one of their sentences each.
 
-    In each pass over the videos, in an order of its own, a video comes with another of its sentences, so none comes
-    twice in a batch but where two passes meet. A video that cannot be read is named in a warning and the next one takes
-    its place.
+    In each pass over the videos, in an order of its own, a video comes with another of its sentences. One that cannot
+    be read is named in a warning, and the next one, which then comes twice, takes its place.
 
     Args:
         videos: one or more, each with a sentence or more.
@@ -65,7 +64,7 @@ class CaptionedClips:
 
     def digest(self) -> str:
         """What a training is bound to: resumed, it must see the same videos and sentences."""
-        listed = [self.videos.videos, self.videos.texts, self.videos.owners, list(map(str, self.paths))]
+        listed = [self.videos.videos, self.videos.texts, self.videos.owners, self.videos.end_s]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def part(self, places: Sequence[int]) -> "CaptionedClips":
@@ -83,8 +82,9 @@ class CaptionedClips:
         first = number * self.batch
         pairs = [self._read_or_next(place) for place in range(first, first + self.batch)]
         return {
-            "frames": torch.from_numpy(np.stack([frames for frames, _ in pairs])),
-            "ids": self.texts.encode([sentence for _, sentence in pairs]),
+            "frames": torch.from_numpy(np.stack([frames for frames, _, _ in pairs])),
+            "ids": self.texts.encode([sentence for _, sentence, _ in pairs]),
+            "owners": torch.tensor([which for _, _, which in pairs]),
         }
 
     def read(self, which: int, *, changed_by: np.random.Generator | None = None) -> NDArray[np.uint8]:
@@ -103,8 +103,8 @@ class CaptionedClips:
             frames = change_frames(frames, self.augmentation.draw(changed_by))
         return crop_frames(frames, self.preparation)
 
-    def _read_or_next(self, place: int) -> tuple[NDArray[np.uint8], str]:
-        """The pair at a place of the stream, or the next whose video can be read."""
+    def _read_or_next(self, place: int) -> tuple[NDArray[np.uint8], str, int]:
+        """The pair at a place of the stream and its video's number, or the next whose video can be read."""
         for later in range(place, place + ATTEMPTS):
             turn, at = divmod(later, len(self.paths))
             which = _order(len(self.paths), self.seed, turn)[at]
@@ -114,19 +114,21 @@ class CaptionedClips:
             except VideoError as error:
                 _log.warning("%s; another video takes its place", error)
                 continue
-            return frames, sentences[_turn(len(sentences), self.seed, which, turn)]
+            return frames, sentences[_turn(len(sentences), self.seed, which, turn)], which
         raise TrainingError(f"{ATTEMPTS} videos in a row could not be read; the last: {self.paths[which]}")
 
 
-def open_captioned(clips: CaptionedClips, *, held_out: float | Located) -> Pairs:
+def open_captioned(clips: CaptionedClips, *, held_out: float | Located, batch: int | None = None) -> Pairs:
     """What is learnt from, and what is held out.
 
     Args:
         clips: all videos.
         held_out: share of them, or other videos.
+        batch: videos in each batch; None is that of the clips, or all there are to learn from if those are fewer.
 
     Raises:
-        SettingsError: the share is out of range or leaves fewer than two videos on a side, or a video is on both.
+        SettingsError: the share is out of range or leaves fewer than two videos on a side, a video is on both, or a
+            batch is more than there are to learn from.
     """
     if isinstance(held_out, float):
         learnt, asked = _hold_out(clips.videos, share=held_out)
@@ -137,12 +139,19 @@ def open_captioned(clips: CaptionedClips, *, held_out: float | Located) -> Pairs
             raise SettingsError(
                 f"{len(shared)} videos are on both sides, such as {min(shared)}; leave them out of one"
             )
+    count = len(source.paths)
+    if batch is not None and batch > count:
+        raise SettingsError(
+            f"batch must be at most the {count} videos there are to learn from, received {batch}"
+        )
+    source = replace(source, batch=min(source.batch, count) if batch is None else batch)
     return Pairs(
         source=source,
+        batch=source.batch,
         held_out=HeldOut(
             count=len(exam.paths), sentences=exam.videos.texts, owners=exam.videos.owners, read=exam.read
         ),
-        digest=source.digest(),
+        digest=f"{source.digest()} {exam.digest()}",
         sentences=len(source.videos.texts),
     )
 

@@ -7,13 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, *, owners: Tensor | None = None) -> Tensor:
     """Symmetric cross-entropy of telling each pair from all others of the batch.
 
     Args:
         images: unit vectors [b, d].
         texts: unit vectors [b or more, d]; row i belongs to image i, rows from b on to none.
         scale: inverse temperature, a scalar.
+        owners: what each pair shows, int64 [b]: pairs that show the same are not told from each other. None where no
+            two do.
 
     Returns:
         A scalar; log(b) where nothing is known.
@@ -23,6 +25,9 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     logits = scale * images @ texts.T
     count = len(images)
     truth = torch.arange(count, device=logits.device)
+    if owners is not None:
+        alike = (owners[:, None] == owners).fill_diagonal_(False)
+        logits = logits.masked_fill(F.pad(alike, (0, len(texts) - count)), -torch.inf)
     return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T[:count], truth)) / 2
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from vidskim.models.tokenizer import Tokenizer
 from vidskim.synth.alike import draw_alike, render_spread
-from vidskim.synth.vocabulary import Split
+from vidskim.synth.script import Event
+from vidskim.synth.vocabulary import ACTIONS, COLOURS, SHAPES, Split
 from vidskim.train.data import Source
 
 ALIKE, EXAM = 17, 19  # salts for streams of random numbers, as `scenes` has them
@@ -58,13 +59,16 @@ class Pairs:
     """A training's material.
 
     Args:
-        source: batches of "frames" uint8 [b, t, y, x, 3] and "ids" int64 [b, n], a sentence of each.
+        source: batches of "frames" uint8 [b, t, y, x, 3], "ids" int64 [b, n], a sentence of each, and "owners" int64
+            [b], equal where pairs show the same.
+        batch: pairs in each batch.
         held_out: what the best weights are chosen by.
         digest: what tells this material from other.
         sentences: in one pass over them; None for rendered videos, which have no end.
     """
 
     source: Source
+    batch: int
     held_out: HeldOut
     digest: str
     sentences: int | None
@@ -96,14 +100,18 @@ class RenderedPairs:
         scripts = draw_alike(Split.TRAIN, generator, looks=self.looks, each=self.each)
         frames = [render_spread(script, frames=self.frames, side=self.side) for script in scripts]
         captions = [script.events[0].captions[0] for script in scripts]
-        return {"frames": torch.from_numpy(np.stack(frames)), "ids": self.texts.encode(captions)}
+        return {
+            "frames": torch.from_numpy(np.stack(frames)),
+            "ids": self.texts.encode(captions),
+            "owners": torch.tensor([_number_event(script.events[0]) for script in scripts]),
+        }
 
 
-def open_rendered(texts: Texts, *, frames: int, side: int, looks: int, each: int, seed: int) -> Pairs:
-    """Rendered videos to learn from, and others; arguments as of `RenderedPairs`."""
-    source = RenderedPairs(texts=texts, frames=frames, side=side, looks=looks, each=each, seed=seed)
-    held_out = held_out_rendered(frames=frames, side=side)
-    return Pairs(source=source, held_out=held_out, digest="rendered videos", sentences=None)
+def open_rendered(source: RenderedPairs) -> Pairs:
+    """Rendered videos to learn from, and others."""
+    held_out = held_out_rendered(frames=source.frames, side=source.side)
+    batch = source.looks * source.each
+    return Pairs(source=source, batch=batch, held_out=held_out, digest="rendered videos", sentences=None)
 
 
 def held_out_rendered(
@@ -134,3 +142,10 @@ def held_out_rendered(
         owners=range(len(scripts)),
         read=lambda number: render_spread(scripts[number], frames=frames, side=side),
     )
+
+
+def _number_event(event: Event) -> int:
+    """The same for events whose captions may be the same."""
+    look, action = event.actor.look, str(event.actor.action)
+    actor = SHAPES.index(look.shape) * len(COLOURS) + list(COLOURS).index(look.colour)
+    return actor * len(ACTIONS) + ACTIONS.index(action)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +19,11 @@ from vidskim.train.data import Source
 from vidskim.train.distributed import Ranks, gather_rows, joined
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
 from vidskim.train.losses import contrastive_loss
-from vidskim.train.pairs import Pairs, Texts, open_rendered
+from vidskim.train.pairs import Pairs, RenderedPairs, Texts, open_rendered
 from vidskim.train.randaugment import RandAugment
 from vidskim.train.retriever import Retriever
 from vidskim.train.selection import Exam, Selection
-from vidskim.train.syllabus import EACH, WARM_UP, Retrieval
+from vidskim.train.syllabus import EACH, PAPER_BATCH, RENDERED_BATCH, WARM_UP, Retrieval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +54,14 @@ class RetrievalTask:
     ) -> tuple[Tensor, dict[str, float | Tensor]]:
         """See `Task.loss`; "batch_r1" is the share of videos whose own sentence comes first in the batch.
 
-        Source: TempMe's loss, symmetric cross-entropy over the batch of all processes, with exact gradients.
+        Source: TempMe's loss, symmetric cross-entropy over the batch of all processes, with exact gradients; that a
+        video which comes twice is no rival of itself is ours.
         """
         videos, texts, scale = model(batch["frames"], batch["ids"])
-        videos, texts = gather_rows(videos), gather_rows(texts)
+        videos, texts, owners = gather_rows(videos), gather_rows(texts), gather_rows(batch["owners"])
         first = (videos.detach() @ texts.detach().T).argmax(dim=1)
-        right = first == torch.arange(len(videos), device=first.device)
-        return contrastive_loss(videos, texts, scale), {"batch_r1": right.float().mean()}
+        right = owners[first] == owners
+        return contrastive_loss(videos, texts, scale, owners=owners), {"batch_r1": right.float().mean()}
 
 
 def train_retrieval(
@@ -139,7 +141,7 @@ def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings,
         task.texts,
         torch_dtype(loop.precision, ranks.device),
     )
-    made_for = {**task.settings, "seed": loop.seed, "steps": loop.steps}
+    made_for = {**task.settings, **loop.fixed()}
     selection = Selection(out, exam, checkpoint=task.checkpoint, tune=what.tune, made_for=made_for)
     selection.begin()
     return selection
@@ -169,24 +171,23 @@ def _open_pairs(what: Retrieval, checkpoint: Checkpoint, texts: Texts, *, frames
     Raises:
         SettingsError: there are too few videos.
     """
+    shown: dict[str, Any] = {"texts": texts, "frames": frames, "seed": seed}
     if what.videos is None:
-        side = checkpoint.preparation.size
-        return open_rendered(texts, frames=frames, side=side, looks=what.batch // EACH, each=EACH, seed=seed)
+        looks = (what.batch or RENDERED_BATCH) // EACH
+        return open_rendered(RenderedPairs(side=checkpoint.preparation.size, looks=looks, each=EACH, **shown))
     clips = CaptionedClips(
         *what.videos,
-        texts=texts,
-        frames=frames,
         preparation=checkpoint.preparation,
-        batch=what.batch,
+        batch=PAPER_BATCH,
         augmentation=RandAugment() if what.augment else None,
-        seed=seed,
+        **shown,
     )
-    return open_captioned(clips, held_out=what.held_out)
+    return open_captioned(clips, held_out=what.held_out, batch=what.batch)
 
 
 def _with_epochs(loop: LoopSettings, what: Retrieval, pairs: Pairs, ranks: Ranks) -> LoopSettings:
     """The loop's steps, from epochs if those were given."""
     if what.epochs is None or pairs.sentences is None:
         return loop
-    steps = max(1, math.ceil(what.epochs * pairs.sentences / (what.batch * loop.accumulate * ranks.count)))
+    steps = max(1, math.ceil(what.epochs * pairs.sentences / (pairs.batch * loop.accumulate * ranks.count)))
     return replace(loop, steps=steps, warmup_steps=round(WARM_UP * steps))

@@ -27,9 +27,10 @@ PAPER = LoopSettings(
     clip_norm=1.0,
     checkpoint_every=150,
 )
-PAPER_BATCH = 128
+PAPER_BATCH, PAPER_EPOCHS = 128, 5.0
 # Of rendered videos, for the bundled model.
 RENDERED = replace(PAPER, steps=1500, learning_rate=3e-3, warmup_steps=150, workers=0, checkpoint_every=100)
+RENDERED_BATCH = 32
 RENDERED_PLAN = {"frames": 8, "joins": [[2, 2], [3, 2], [4, 2]], "r": 4, "across": 0.3, "within": 0.1}
 
 
@@ -41,12 +42,12 @@ class Retrieval:
         model: a CLIP with its text tower, as `load_model`'s source.
         config: as `load_model`'s: what a bare state dict cannot tell.
         settings: of `load_model(method="tempme")`: plan, split, merge, faithful.
-        tune: "lora", both towers beside frozen weights; or "full", all weights.
+        tune: "lora", both towers beside frozen weights; or "full", all weights but the temperature.
         rank: of LoRA.
         position_std: standard deviation of the clip positions before the first step; 0 as published.
         videos: with sentences; None for rendered ones.
         held_out: share of the videos to select by, or such videos.
-        batch: videos in each batch of one process.
+        batch: videos in each batch of one process; None is 128 or, if there are fewer to learn from, all; rendered: 32.
         epochs: instead of the loop's steps: passes over the sentences.
         words: most tokens of a sentence.
         augment: whether videos read from files undergo RandAugment.
@@ -64,7 +65,7 @@ class Retrieval:
     position_std: float = 0.0
     videos: Located | None = None
     held_out: float | Located = 0.05
-    batch: int = 32
+    batch: int | None = None
     epochs: float | None = None
     words: int = WORDS
     augment: bool = True
@@ -85,7 +86,7 @@ class Retrieval:
             raise SettingsError("epochs goes with videos; rendered ones have no end")
         if self.videos is None and not isinstance(self.held_out, float):
             raise SettingsError("held_out goes with videos; rendered ones are held out by themselves")
-        if self.videos is None and self.batch % EACH:
+        if self.videos is None and self.batch is not None and self.batch % EACH:
             raise SettingsError(
                 f"a batch of rendered videos shows each actor {EACH} times, so batch must be a multiple of {EACH}; "
                 f"received {self.batch}"
@@ -107,5 +108,5 @@ def find_recipe(*, videos: bool) -> tuple[LoopSettings, dict[str, Any]]:
         For the loop, and for `Retrieval`.
     """
     if videos:
-        return PAPER, {"batch": PAPER_BATCH}
+        return PAPER, {"epochs": PAPER_EPOCHS}
     return RENDERED, {"rank": 16, "position_std": 1.0, "settings": {"plan": RENDERED_PLAN, "split": "clip"}}
