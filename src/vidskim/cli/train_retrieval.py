@@ -108,9 +108,9 @@ def _find_videos(asked: CaptionSource, held_out: str) -> "dict[str, Located | fl
     from vidskim.evaluate.datasets.catalogue import usual_split
     from vidskim.evaluate.datasets.own import read_own
 
-    if asked.dataset is not None:
+    if (name := asked.dataset) is not None:
         asked = replace(asked, split=asked.split or TRAIN)
-        if asked.split in ("test", usual_split(asked.dataset)):
+        if asked.split in ("test", usual_split(name)):
             raise SettingsError(
                 f"no results are reported on what was trained or selected by; received --split {asked.split}"
             )
