@@ -1,9 +1,12 @@
 """A small CLIP on disk for trainings of retrieval, and one of several ranks that train it.
 
-python small_clip.py MODEL OUT: trains on the first half of each batch, or the second, by rank.
+python small_clip.py MODEL OUT PORT PORT: trains into OUT/halves on the first half of each batch, or the second, by
+rank; then into OUT/whole as the command does, on batches of its own.
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from vidskim.models.vit import VisionTransformer
 from vidskim.synth.captions import all_phrases
 from vidskim.train.initialise import initialise
 from vidskim.train.loop import LoopSettings, fit
-from vidskim.train.retrieval import make_task
+from vidskim.train.retrieval import make_task, train_retrieval
 from vidskim.train.syllabus import Retrieval
 
 PLAN = {"frames": 4, "joins": [[1, 2], [2, 2]], "r": 1, "across": 0.2, "within": 0.1}
@@ -87,11 +90,15 @@ def small_task(model: Path, **changes: object) -> Retrieval:
     return Retrieval(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def train_as_rank(model: Path, out: Path) -> None:
+def train_as_rank(model: Path, out: Path, ports: Sequence[str]) -> None:
+    """Each training makes its own process group, at its own port."""
     task = make_task(small_task(model), seed=0)
-    fit(replace(task, pairs=replace(task.pairs, source=Halves(task.source))), LOOP, out)
+    os.environ["MASTER_PORT"] = ports[0]
+    fit(replace(task, pairs=replace(task.pairs, source=Halves(task.source))), LOOP, out / "halves")
+    os.environ["MASTER_PORT"] = ports[1]
+    train_retrieval(small_task(model), out / "whole", LOOP)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    train_as_rank(Path(sys.argv[1]), Path(sys.argv[2]))
+    train_as_rank(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -169,29 +169,45 @@ def test_full_tuning_writes_a_model_with_its_adapter(clip: Path, tmp_path: Path)
         load_model(clip, method="tempme", adapter=tmp_path / MODEL / ADAPTER_FILE)
 
 
-def test_two_ranks_train_what_one_would(clip: Path, tmp_path: Path) -> None:
-    """Each with half of the batch, with the loss over both halves."""
-    (port,) = free_ports(1)
-    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    command = [sys.executable, "-W", "error", small_clip.__file__, str(clip), str(tmp_path / "two")]
+@pytest.fixture(scope="module")
+def two(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes have trained together."""
+    out, ports = tmp_path_factory.mktemp("two"), free_ports(2)
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    command = [sys.executable, "-W", "error", small_clip.__file__, str(clip), str(out), *ports]
     processes = [
         subprocess.Popen(command, env={**os.environ, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(2)
     ]
     try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+        assert [process.wait(timeout=180) for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()
-    train_retrieval(small_task(clip), tmp_path / "one", LOOP)
-    two, one = losses(tmp_path / "two"), losses(tmp_path / "one")
-    assert [step for step, _ in two] == [step for step, _ in one]
-    assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], rel=1e-3)
-    first, second = (load_file(list_checkpoints(tmp_path / name)[LOOP.steps]) for name in ("one", "two"))
+    return out
+
+
+def test_two_ranks_train_what_one_would(clip: Path, two: Path, tmp_path: Path) -> None:
+    """Each with half of the batch, with the loss over both halves."""
+    train_retrieval(small_task(clip), tmp_path, LOOP)
+    both, one = losses(two / "halves"), losses(tmp_path)
+    assert [step for step, _ in both] == [step for step, _ in one]
+    assert [loss for _, loss in both] == pytest.approx([loss for _, loss in one], rel=1e-3)
+    first, second = (load_file(list_checkpoints(out)[LOOP.steps]) for out in (tmp_path, two / "halves"))
     for name, value in first.items():
         if name.startswith("model."):
             torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
     assert one[-1][1] < one[0][1]
+
+
+def test_two_ranks_select_once(clip: Path, two: Path) -> None:
+    """The first one asks and writes; what it writes is whole."""
+    result = read_result(two / "whole")
+    lines = read_metrics(two / "whole")
+    curve = [line["validation"]["r_sum_both"] for line in lines if "validation" in line]
+    assert result["best"]["r_sum_both"] == max(curve)
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, LOOP.steps + 1))
+    assert load_model(clip, method="tempme", adapter=two / "whole" / ADAPTER_FILE).frames == 4
 
 
 def test_a_model_without_text_is_refused(tmp_path: Path, clip: Path) -> None:
