@@ -53,3 +53,9 @@ def test_the_address_itself_is_a_name() -> None:
     assert access.allows_host("videos.example.ORG")
     assert not access.allows_host("192.168.1.6")
     assert not Access.of("0.0.0.0", token=TOKEN).allows_host("0.0.0.0:80")
+
+
+def test_what_is_no_text_or_no_address_is_refused() -> None:
+    access = Access.of("::", token=TOKEN)
+    assert not access.allows_token("\ud800")
+    assert not access.allows_origin("http://[", host="localhost")

@@ -48,6 +48,20 @@ def test_a_fault_is_of_one_question_alone() -> None:
     assert isinstance(fault, ValueError)
 
 
+def test_a_wrong_number_of_answers_ends_nothing_but_its_batch() -> None:
+    async def ask() -> list[Any]:
+        batcher = make(lambda numbers: double(numbers)[1:] if 13 in numbers else double(numbers))
+        batcher.start()
+        first = await asyncio.gather(batcher.ask(13), batcher.ask(1), return_exceptions=True)
+        answers = [*first, await batcher.ask(2)]
+        await batcher.close()
+        return answers
+
+    *faults, last = asyncio.run(ask())
+    assert [str(fault) for fault in faults] == ["1 answers came to 2 questions"] * 2
+    assert last == 4
+
+
 def test_the_loop_goes_on_while_work_is_done() -> None:
     async def ask() -> tuple[int, int, set[str]]:
         names: set[str] = set()

@@ -70,6 +70,7 @@ def test_signing_in_gives_a_cookie_that_scripts_cannot_read(library: Library, pu
     assert code(public.post("/v1/session", json={"token": "x" * 32})) == (401, "unauthorized")
     assert code(public.post("/v1/session", json={"token": TOKEN, "more": 1})) == (422, "invalid_request")
     assert code(public.post("/v1/session", content=b"\xff[")) == (422, "invalid_request")
+    assert code(public.post("/v1/session", content=rb'{"token": "\ud800"}')) == (401, "unauthorized")
     answer = public.post("/v1/session", json={"token": TOKEN})
     cookie = answer.headers["set-cookie"].lower()
     assert answer.status_code == 204
@@ -116,6 +117,7 @@ def test_names_of_this_machine(client: TestClient, host: str) -> None:
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:9999"},
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "origin": "http://evil.example"},
@@ -156,14 +158,28 @@ def test_a_body_that_is_too_large(library: Library) -> None:
                 yield b" " * 2**16
 
         assert code(client.post("/v1/search", content=endless())) == (413, "too_large")
-        assert code(client.post("/v1/search", headers={"content-length": "-1"}, content=b"")) == (
-            413,
-            "too_large",
-        )
 
 
-def test_a_body_that_never_ends() -> None:
+def test_a_body_before_the_token_is_known_is_small(public: TestClient) -> None:
+    assert code(public.post("/v1/session", content=b" " * 4097)) == (413, "too_large")
+    assert code(public.post("/v1/session", content=iter([b" " * 4000, b" " * 97]))) == (413, "too_large")
+    padded = b" " * 4000 + b'{"token": "%s"}' % TOKEN.encode()
+    assert public.post("/v1/session", content=padded).status_code == 204
+
+
+@pytest.mark.parametrize("stated", ["-1", "\xb2", "9" * 5000, "x"])
+def test_a_length_that_is_none(client: TestClient, stated: str) -> None:
+    headers = {"content-length": stated.encode("latin-1")}
+    assert code(client.post("/v1/search", headers=headers, content=b"")) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "caps"),
+    [("/v1/search", Caps(body_s=0.1)), ("/v1/session", Caps(body_s=0.1)), ("/v1/session", Caps())],
+)
+def test_a_body_that_never_ends(path: str, caps: Caps, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow requests are given up, and the app never sees them."""
+    monkeypatch.setattr("vidskim.serve.guard.LOGIN_S", 0.1)
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -178,8 +194,8 @@ def test_a_body_that_never_ends() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    guard = Guard(app, access=Access(), caps=Caps(body_s=0.1))
-    scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": [(b"host", b"localhost")]}
+    guard = Guard(app, access=Access(), caps=caps)
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"host", b"localhost")]}
     asyncio.run(guard(scope, receive, send))
     assert sent[0]["status"] == 408
     assert seen == []

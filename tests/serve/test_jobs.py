@@ -30,11 +30,27 @@ def test_what_was_under_way_is_interrupted(tmp_path: Path) -> None:
     assert again.get(running.id).ended_at is not None
 
 
-def test_asking_twice_with_a_key_makes_one_job(tmp_path: Path) -> None:
+def test_a_key_names_the_job_of_one_request(tmp_path: Path) -> None:
     book = JobBook(tmp_path)
-    first = book.create("one", ["/a.mp4"], key="mine")
-    assert book.create("one", ["/a.mp4"], key="mine") == first
-    assert book.create("one", ["/a.mp4"]).id != first.id
+    book.create("none", ["/a.mp4"])
+    first = book.create("one", ["/a.mp4"], key="mine", request="a")
+    assert book.keyed("mine", "a") == first
+    assert book.keyed("other", "a") is None
+    assert book.keyed("", "") is None
+    with pytest.raises(RefusedError, match="'mine' was sent with another request; use a new one"):
+        book.keyed("mine", "b")
+
+
+def test_a_job_that_cannot_be_written_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = JobBook(tmp_path)
+
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vidskim.serve.jobs.writing", full)
+    with pytest.raises(OSError, match="No space left"):
+        book.create("one", ["/a.mp4"])
+    assert book.list() == []
 
 
 def test_old_ended_jobs_are_forgotten(tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from vidskim.serve.access import Access
+
 Library = Any  # see conftest
+TOKEN = "0123456789abcdef0123456789abcdef"
 STUB = (sys.executable, str(Path(__file__).parent / "stub_indexing.py"))
 EXAMPLES = 12  # for each route, of requests that the document allows, and of others
 PATIENCE_S = 120.0  # the first upload starts a process, on a machine that may be busy
@@ -32,13 +35,14 @@ HELD = [
 ]
 
 
-@pytest.fixture
-def address(fresh: Library) -> Iterator[str]:
-    """The app behind a real socket; its store has vectors of every level."""
+@pytest.fixture(params=["everybody", "no token"])
+def address(fresh: Library, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The app behind a real socket, without a token or asked by somebody who has none; its store has every level."""
     fresh.layer()
+    access = Access(token=None if request.param == "everybody" else TOKEN)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            fresh.app(command=STUB), log_level="error", ws="none", timeout_graceful_shutdown=1
+            fresh.app(command=STUB, access=access), log_level="error", ws="none", timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -53,7 +57,8 @@ def address(fresh: Library) -> Iterator[str]:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_no_request_breaks_the_document(address: str, mode: GenerationMode) -> None:
-    api = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    api = schemathesis.openapi.from_url(f"{address}/openapi.json", headers=headers)
     asked = 0
     for found in api.get_all_operations():
         operation = found.ok()

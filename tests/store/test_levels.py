@@ -224,3 +224,16 @@ def test_a_store_without_them_says_what_makes_them(shelf: Shelf) -> None:
     with pytest.raises(StoreError, match=r"holds no vectors of segments .* --retrieval MODEL` makes them"):
         add(shelf.store, "/v/a.mp4", levels=levels_of(frames(5, seed=1)))
     assert shelf.store.count().videos == 0
+
+
+def test_the_best_segment_of_each_of_some_videos(tall: Shelf) -> None:
+    ids = [tall.add(f"/v/{number}.mp4", 13 + number, seed=number).id for number in range(4)]
+    reader, query = levels_in(Store.open(tall.store.uri)), unit(1, seed=9, dimensions=LEVELS_D)[0]
+    found = reader.best_segments(query, [ids[3], ids[0], "nobody", ids[2]])
+    assert list(found) == [ids[3], ids[0], ids[2]]
+    for video, best in found.items():
+        alone = reader.nearest(query, level="segment", limit=1, ids=video)
+        assert best.videos == alone.videos == (video,)
+        assert (best.positions, best.start_s, best.scores) == (alone.positions, alone.start_s, alone.scores)
+    with pytest.raises(StoreError):
+        reader.best_segments(query[:-1], ids)

@@ -12,6 +12,7 @@ from vidskim.errors import SettingsError, StoreError
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
 from vidskim.store.identity import Identity
+from vidskim.store.levels import Levels
 from vidskim.store.records import LevelVectors, StoredVideo, VideoRecord
 from vidskim.tasks.levels import LevelResult, search_segments, search_videos
 from vidskim.tasks.search import search
@@ -78,6 +79,27 @@ def test_whole_videos_are_ranked_by_their_own_vectors_with_their_best_segment(st
     assert [each.name for each in search_videos(store, QUERY, limit=1).found] == ["cat.mp4"]
     strict = search_videos(store, QUERY, min_score=0.9)
     assert (strict.is_good, round(strict.best_score or 0, 4)) == (False, 0.8)
+
+
+def test_the_best_segments_of_all_videos_found_take_one_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        add(store, f"/v/{number}.mp4", CAT, segments=[0.1, number / 20], whole=number / 12)
+    asked: list[str] = []
+    nearest = Levels.nearest
+
+    def counted(self: Levels, query: Any, *, level: Any, **settings: Any) -> Any:
+        asked.append(level)
+        return nearest(self, query, level=level, **settings)
+
+    monkeypatch.setattr(Levels, "nearest", counted)
+    found = search_videos(store, QUERY, limit=10).found
+    assert [each.name for each in found] == [f"{number}.mp4" for number in range(11, 1, -1)]
+    assert [round(each.best_score, 4) for each in found] == [
+        max(0.1, number / 20) for number in range(11, 1, -1)
+    ]
+    assert asked == ["video"]
 
 
 def test_moments_are_looked_for_inside_the_best_segments(

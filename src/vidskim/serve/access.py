@@ -58,11 +58,15 @@ class Access:
 
     def allows_origin(self, origin: str, *, host: str) -> bool:
         """Whether an Origin header is this server's own."""
-        return urlsplit(origin).netloc.lower() == host.lower()
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:  # "http://[" is no address
+            return False
 
     def allows_token(self, presented: str) -> bool:
         """Whether a token is the right one, in constant time."""
-        return self.token is None or hmac.compare_digest(presented.encode(), self.token.encode())
+        given = presented.encode("utf-8", "surrogatepass")  # JSON may hold half a character
+        return self.token is None or hmac.compare_digest(given, self.token.encode())
 
     def allows_session(self, cookie: str) -> bool:
         """Whether a cookie was given out for the right token, in constant time."""

@@ -112,6 +112,8 @@ class Batcher(Generic[Question, Answer]):
                 answers = await loop.run_in_executor(
                     self._thread, self._work, [waiting.question for waiting in batch]
                 )
+                if len(answers) != len(batch):
+                    raise RuntimeError(f"{len(answers)} answers came to {len(batch)} questions")
             except Exception as error:
                 answers = [error] * len(batch)
             for waiting, answer in zip(batch, answers, strict=True):

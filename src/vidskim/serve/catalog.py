@@ -42,7 +42,7 @@ class Selection:
     """
 
     folder: str | None = None
-    ids: tuple[str, ...] | None = None
+    ids: frozenset[str] | None = None
     name: str | None = None
     least_s: float | None = None
     most_s: float | None = None
@@ -83,7 +83,7 @@ class Catalog:
         with self._lock:
             if version != self._version:
                 entries = [Entry(video, self._roots.place(video.path)) for video in self._store.videos()]
-                entries.sort(key=lambda entry: (entry.place, entry.video.id))
+                entries.sort(key=_order)
                 self._entries = {entry.video.id: entry for entry in entries}
                 self._version = version
             return self._entries
@@ -94,12 +94,7 @@ class Catalog:
         Raises:
             RefusedError: there is none of that id.
         """
-        entry = self.entries().get(video_id)
-        if entry is None:
-            raise RefusedError(
-                "no_video", f"no video with the id {video_id[:100]!r}; GET /v1/videos lists what there is"
-            )
-        return entry
+        return _named(self.entries(), video_id)
 
     def select(self, selection: Selection) -> list[Entry]:
         """The entries that pass.
@@ -107,9 +102,11 @@ class Catalog:
         Raises:
             RefusedError: an id is unknown.
         """
-        for video_id in selection.ids or ():
-            self.find(video_id)
-        return [entry for entry in self.entries().values() if selection.passes(entry)]
+        entries = self.entries()
+        if selection.ids is None:
+            return list(filter(selection.passes, entries.values()))
+        named = [_named(entries, video_id) for video_id in sorted(selection.ids)]
+        return sorted(filter(selection.passes, named), key=_order)
 
     def folders(self) -> list[str]:
         """Every folder that holds a video."""
@@ -119,6 +116,19 @@ class Catalog:
         """What to say after a read of one video failed: it was removed meanwhile, or the store has trouble."""
         gone = video_id not in self.entries()
         return RefusedError("no_video", f"the video {video_id[:100]!r} was removed") if gone else error
+
+
+def _named(entries: dict[str, Entry], video_id: str) -> Entry:
+    entry = entries.get(video_id)
+    if entry is None:
+        raise RefusedError(
+            "no_video", f"no video with the id {video_id[:100]!r}; GET /v1/videos lists what there is"
+        )
+    return entry
+
+
+def _order(entry: Entry) -> tuple[str, str]:
+    return entry.place, entry.video.id
 
 
 def paged(entries: Sequence[Entry], *, offset: int, limit: int) -> list[Entry]:

@@ -17,6 +17,7 @@ from vidskim.serve.refusal import RefusedError
 
 SESSION = "/v1/session"
 UPLOAD = "/v1/videos"  # POST: streamed, and capped by its route
+LOGIN_BYTES, LOGIN_S = 2**12, 5.0  # of a body that is read before the token is known
 SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         f"default-src 'none'; script-src 'self'; style-src 'self' {STYLE_SOURCE}; img-src 'self' blob: data:; "
@@ -81,8 +82,7 @@ class Guard:
         foreign = origin is not None and not self._access.allows_origin(origin, host=host)
         if foreign or (site in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate"):
             raise RefusedError("wrong_origin", "pages of other sites may not use this server")
-        is_login = scope["path"] == SESSION and scope["method"] == "POST"
-        if not is_login and not self._knows(headers):
+        if not _is_login(scope) and not self._knows(headers):
             raise RefusedError(
                 "unauthorized", "send the server's token: Authorization: Bearer TOKEN; browsers sign in at /"
             )
@@ -98,16 +98,18 @@ class Guard:
 
     async def _whole(self, scope: Scope, receive: Receive) -> Receive:
         """The body, read to its end before a route sees it: one that is too large or too slow is never seen."""
-        most = self._caps.body_bytes
+        most, patience_s = self._caps.body_bytes, self._caps.body_s
+        if _is_login(scope):
+            most, patience_s = LOGIN_BYTES, min(LOGIN_S, patience_s)
         too_large = RefusedError(
-            "too_large", f"a request may have {most} bytes; send videos to POST {UPLOAD}"
+            "too_large", f"this request may have {most} bytes; send videos to POST {UPLOAD}"
         )
         stated = Headers(scope=scope).get("content-length", "0")
-        if not stated.isdigit() or int(stated) > most:
+        if not (stated.isdecimal() and len(stated) < 20 and int(stated) <= most):
             raise too_large
         body = bytearray()
         try:
-            async with asyncio.timeout(self._caps.body_s):
+            async with asyncio.timeout(patience_s):
                 while True:
                     message = await receive()
                     body += message.get("body", b"")
@@ -117,7 +119,7 @@ class Guard:
                         break
         except TimeoutError:
             raise RefusedError(
-                "too_slow", f"the request took longer than {self._caps.body_s:g} s to arrive"
+                "too_slow", f"the request took longer than {patience_s:g} s to arrive"
             ) from None
         given = False
 
@@ -129,6 +131,10 @@ class Guard:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         return replay
+
+
+def _is_login(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"] == SESSION)
 
 
 def _is_upload(scope: Scope) -> bool:

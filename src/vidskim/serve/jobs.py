@@ -46,6 +46,7 @@ class Job:
         failures: {"video", "kind", "message"} of each.
         message: why the whole job failed; empty if it did not.
         key: the asker's own name for the request, so that asking twice makes one job.
+        request: digest of that request, so that another one under its key is noticed.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Job:
     failures: tuple[dict[str, str], ...] = field(default=())
     message: str = ""
     key: str = ""
+    request: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -128,13 +130,32 @@ class JobBook:
             raise RefusedError("no_job", f"no job with the id {job_id[:100]!r}; GET /v1/jobs lists them")
         return job
 
-    def create(self, about: str, paths: Sequence[str], *, reindex: bool = False, key: str = "") -> Job:
-        """A new job, queued and on disk; the old one if one with this key is there."""
-        for job in self._jobs.values():
-            if key and job.key == key:
-                return job
+    def keyed(self, key: str, request: str) -> Job | None:
+        """The job that was made for a request under its key, if there is one; the empty key names none.
+
+        Raises:
+            RefusedError: the key was used for another request.
+        """
+        job = next((job for job in self._jobs.values() if key and job.key == key), None)
+        if job is not None and job.request != request:
+            raise RefusedError(
+                "conflict", f"the Idempotency-Key {key[:100]!r} was sent with another request; use a new one"
+            )
+        return job
+
+    def create(
+        self, about: str, paths: Sequence[str], *, reindex: bool = False, key: str = "", request: str = ""
+    ) -> Job:
+        """A new job, queued and on disk; fields as in `Job`."""
         job = Job(
-            uuid.uuid4().hex[:12], about, tuple(paths), reindex, created_at=now(), listed=len(paths), key=key
+            id=uuid.uuid4().hex[:12],
+            about=about,
+            paths=tuple(paths),
+            reindex=reindex,
+            created_at=now(),
+            listed=len(paths),
+            key=key,
+            request=request,
         )
         self.put(job)
         self._forget()
@@ -142,10 +163,10 @@ class JobBook:
 
     def put(self, job: Job, *, durable: bool = True) -> None:
         """Keep a job as it is now; `durable` also on disk."""
-        self._jobs[job.id] = job
         if durable:
             with writing(self._folder / f"{job.id}.json") as file:
                 file.write(json.dumps({"format": _FORMAT, **asdict(job)}).encode())
+        self._jobs[job.id] = job
 
     def _forget(self) -> None:
         ended = [job for job in self.list() if job.has_ended]

@@ -42,7 +42,7 @@ class JobRunner:
         self.book = book
         self.on_end: Callable[[Job], None] = lambda job: None  # told when a job has ended
         self._order, self._most, self._command = order, most, tuple(command)
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: list[str] = []  # ids of the jobs that are queued, first come first
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -71,34 +71,41 @@ class JobRunner:
         async with self._changed:
             self._changed.notify_all()
 
-    async def submit(self, about: str, paths: Sequence[str], *, reindex: bool = False, key: str = "") -> Job:
-        """A new job at the end of the queue.
+    def check_room(self) -> None:
+        """Raise RefusedError if no further job may wait."""
+        if len(self._waiting) >= self._most:
+            raise RefusedError("busy", f"{self._most} jobs are waiting already; try again when some are done")
+
+    async def submit(
+        self, about: str, paths: Sequence[str], *, reindex: bool = False, key: str = "", request: str = ""
+    ) -> Job:
+        """A new job at the end of the queue; that of the same request under the same key, if there is one.
 
         Raises:
-            RefusedError: too many wait.
+            RefusedError: too many wait, or the key was used for another request.
         """
-        if self._queue.qsize() >= self._most:
-            raise RefusedError("busy", f"{self._most} jobs are waiting already; try again when some are done")
-        known = {job.id for job in self.book.list()}
-        job = self.book.create(about, paths, reindex=reindex, key=key)
-        if job.id not in known:
-            self._queue.put_nowait(job.id)
-            await self._put(job)
+        if (known := self.book.keyed(key, request)) is not None:
+            return known
+        self.check_room()
+        job = self.book.create(about, paths, reindex=reindex, key=key, request=request)
+        self._waiting.append(job.id)
+        await self._tell()
         return job
 
     async def retry(self, job_id: str) -> Job:
         """Again, at the end of the queue.
 
         Raises:
-            RefusedError: no such job, or it has not failed.
+            RefusedError: no such job, it has not failed, or too many wait.
         """
         job = self.book.get(job_id)
         if job.state not in RETRIABLE:
             raise RefusedError(
                 "conflict", f"the job is {job.state}; only one that is not done can be retried"
             )
+        self.check_room()
         job = replace(job, state="queued", ended_at=None, message="")
-        self._queue.put_nowait(job.id)
+        self._waiting.append(job.id)
         await self._put(job)
         return job
 
@@ -111,6 +118,8 @@ class JobRunner:
         job = self.book.get(job_id)
         if job.has_ended:
             raise RefusedError("conflict", f"the job is {job.state} already")
+        if job_id in self._waiting:
+            self._waiting.remove(job_id)
         await self._put(job.ended("cancelled"))
         if job_id == self._running:
             await self._end_process()
@@ -135,18 +144,17 @@ class JobRunner:
 
     async def _work(self) -> None:
         while True:
-            job = self.book.get(await self._queue.get())
-            if job.state != "queued":  # cancelled while it waited
-                continue
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._waiting)
+            job = self.book.get(self._waiting.pop(0))
             self._running = job.id
             try:
                 await self._run(job)
             except Exception as error:
                 _logger.exception("job %s", job.id)
-                await self._put(self.book.get(job.id).ended("failed", f"{type(error).__name__}: {error}"))
+                await self._fail(job.id, f"{type(error).__name__}: {error}")
             finally:
                 self._running = ""
-            self.on_end(self.book.get(job.id))
 
     async def _run(self, job: Job) -> None:
         await self._put(job.begun())
@@ -155,7 +163,7 @@ class JobRunner:
             *self._command, stdin=pipe, stdout=pipe, limit=LINE_BYTES
         )
         process = self._process
-        if self.book.get(job.id).has_ended:  # cancelled while it started
+        if self.book.get(job.id).state != "running":  # cancelled while it started
             await self._end_process()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -166,18 +174,12 @@ class JobRunner:
         async for line in process.stdout:
             await self._hear(job.id, json.loads(line))
         code = await process.wait()
-        job = self.book.get(job.id)
-        if not job.has_ended:
-            await self._put(
-                job.ended(
-                    "failed", f"the indexing process ended with code {code}; the server's log may say why"
-                )
-            )
+        await self._fail(job.id, f"the indexing process ended with code {code}; the server's log may say why")
 
     async def _hear(self, job_id: str, news: dict[str, Any]) -> None:
-        """What the process tells; nothing counts after the end."""
+        """What the process tells; nothing counts after the end, even if a retry waits for the end of the process."""
         job = self.book.get(job_id)
-        if job.has_ended:
+        if job.state != "running":
             return
         if "reading" in news:
             await self._put(replace(job, current=tuple(news["reading"])), durable=False)
@@ -197,8 +199,19 @@ class JobRunner:
             counts = {name: report[name] for name in ("listed", "done", "failed", "skipped", "frames")}
             await self._put(replace(job, failures=failures, **counts).ended("done"))
 
+    async def _fail(self, job_id: str, message: str) -> None:
+        """The attempt under way is over, unless it ended in another way."""
+        job = self.book.get(job_id)
+        if job.state == "running":
+            await self._put(job.ended("failed", message))
+
     async def _put(self, job: Job, *, durable: bool = True) -> None:
         self.book.put(job, durable=durable)
+        if job.has_ended:
+            self.on_end(job)
+        await self._tell()
+
+    async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 

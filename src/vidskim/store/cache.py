@@ -39,20 +39,23 @@ class Cache:
         self._folders = list(dict.fromkeys((location.cache, user_cache(location.uri))))
         self._about, self._table, self._name = about, table, file
         self._file = self._tail = self._room({})
+        self._held: Counts = {}  # what was asked for last, and is there: the same again is not looked up
         self._lock = threading.Lock()
 
     def matrices(self, counts: Counts) -> tuple[Matrix, Matrix]:
         """The file's rows and those in memory. Each of the entries is in one of them; others may be too.
 
         Args:
-            counts: rows of each entry, as of one view.
+            counts: rows of each entry, as of one view; not to be changed afterwards.
 
         Raises:
             BehindError: rows of theirs are gone.
         """
         with self._lock:
-            if not counts.keys() <= self._file.entries.keys() | self._tail.entries.keys():
-                self._complete(counts)
+            if counts is not self._held:
+                if not counts.keys() <= self._file.entries.keys() | self._tail.entries.keys():
+                    self._complete(counts)
+                self._held = counts
             return self._file, self._tail
 
     def holding(self, entry: str) -> Matrix | None:

@@ -126,6 +126,34 @@ class Levels:
 
         return self._read(answer)
 
+    def best_segments(self, query: Tensor | Vectors, ids: Iterable[str]) -> dict[str, Hits]:
+        """The segment nearest to a query of each of some videos.
+
+        Args:
+            query: float [d], unit length, of the model that made these vectors.
+            ids: of the videos.
+
+        Returns:
+            Video id -> one hit; videos that are not there, or have no segments, are left out.
+
+        Raises:
+            StoreError: the query does not fit, or the store keeps no such vectors.
+        """
+        wanted = list(ids)
+
+        def answer(view: View) -> dict[str, Hits]:
+            column = check_query(query, dimensions=self.about.dimensions)
+            parts = self._cache("segment").matrices(view.segments)
+            entries = {video: view.entry_of.get(video, "") for video in wanted}
+            found = {}
+            for video, entry in entries.items():
+                if entry in view.segments:
+                    rows = next(part for part in parts if entry in part.entries).only(entry)
+                    found[video] = search_exact([rows], column, limit=1, entries={entry: video}, between=None)
+            return found
+
+        return self._read(answer)
+
     def of(self, video_id: str) -> LevelVectors | None:
         """The vectors of one video; None if it has none.
 
@@ -173,4 +201,4 @@ def no_levels(uri: str) -> StoreError:
 
 
 def _counts(view: View, level: str) -> dict[str, int]:
-    return view.segments if level == "segment" else dict.fromkeys(view.segments, 1)
+    return view.segments if level == "segment" else view.wholes

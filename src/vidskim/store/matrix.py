@@ -64,6 +64,12 @@ class Matrix:
             for name in _TYPES:
                 getattr(self, name)[target] = getattr(other, name)[source]
 
+    def only(self, entry: str) -> "Matrix":
+        """One entry's rows, not copied."""
+        first, count = self.entries[entry]
+        arrays = {name: getattr(self, name)[first : first + count] for name in _TYPES}
+        return Matrix({entry: (0, count)}, **arrays)
+
     def frames(self, entry: str) -> Frames:
         """One entry's rows, copied."""
         first, count = self.entries[entry]

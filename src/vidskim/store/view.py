@@ -52,6 +52,11 @@ class View:
         return dict(zip(self._column("entry"), self._column("id"), strict=True))
 
     @cached_property
+    def entry_of(self) -> dict[str, str]:
+        """Video id -> entry."""
+        return {video: entry for entry, video in self.entries.items()}
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Entry -> number of frames."""
         return dict(zip(self._column("entry"), self._column("frames"), strict=True))
@@ -63,6 +68,11 @@ class View:
             return {}
         counts = zip(self._column("entry"), self._column("segments"), strict=True)
         return {entry: count for entry, count in counts if count is not None}
+
+    @cached_property
+    def wholes(self) -> dict[str, int]:
+        """Entry -> 1, the vector of the whole, of the same videos."""
+        return dict.fromkeys(self.segments, 1)
 
     @cached_property
     def lacking(self) -> tuple[str, ...]:
@@ -123,7 +133,7 @@ class View:
             wanted = {ids} if isinstance(ids, str) else set(ids)
             for video in sorted(wanted - self.rows.keys()):
                 self.video(video)
-            chosen = {entry: video for entry, video in chosen.items() if video in wanted}
+            chosen = {self.entry_of[video]: video for video in wanted}
         if folder is not None:
             root = Location.of(folder).uri
             paths = dict(zip(self._column("entry"), self._column("path"), strict=True))

@@ -18,7 +18,7 @@ from torch import Tensor
 from vidskim.errors import StoreError
 from vidskim.store.levels import Levels, no_levels
 from vidskim.store.reader import Reader
-from vidskim.store.records import Vectors
+from vidskim.store.records import Hits, Vectors
 from vidskim.tasks.moment import Moment
 from vidskim.tasks.search import SEARCH_WINDOW_S, Found, Ranking, SearchResult, check_search
 
@@ -69,10 +69,10 @@ def search_videos(
         levels, clock, found = _levels(store), _Clock(), []
         wholes = levels.nearest(query, level="video", limit=limit, folder=folder, ids=_listed(ids))
         clock.stop("videos")
-        for video, score in zip(wholes.videos, wholes.scores.tolist(), strict=True):
-            if min_score is not None and score < min_score:
-                break
-            if (each := _found(store, levels, video, query, score=score)) is not None:
+        scores = dict(zip(wholes.videos, wholes.scores.tolist(), strict=True))
+        good = [video for video, score in scores.items() if min_score is None or score >= min_score]
+        for video, best in levels.best_segments(query, good).items():
+            if (each := _found(store, best, score=scores[video])) is not None:
                 found.append(each)
         clock.stop("segments")
         without = len(levels.lacking())
@@ -144,20 +144,15 @@ class _Clock:
         self._last = now
 
 
-def _found(
-    store: Reader, levels: Levels, video_id: str, query: Tensor | Vectors, *, score: float
-) -> Found | None:
+def _found(store: Reader, best: Hits, *, score: float) -> Found | None:
     """A video with its best segment; None if it was removed since it was found."""
     try:
-        stored = store.video(video_id)
-        best = levels.nearest(query, level="segment", limit=1, ids=[video_id])
+        stored = store.video(best.videos[0])
     except StoreError:
-        return None
-    if not len(best):
         return None
     moment = Moment(float(best.start_s[0]), float(best.end_s[0]), score)
     middle_s = (moment.start_s + moment.end_s) / 2
-    return Found(video_id, stored.path, stored.name, moment, middle_s, float(best.scores[0]))
+    return Found(stored.id, stored.path, stored.name, moment, middle_s, float(best.scores[0]))
 
 
 def _levels(store: Reader) -> Levels:

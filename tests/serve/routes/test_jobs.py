@@ -106,6 +106,9 @@ def test_asking_twice_with_a_key(client: TestClient) -> None:
         client.post("/v1/jobs", json={"folder": "clips/a"}, headers=headers).json() for _ in "ab"
     )
     assert first["job_id"] == second["job_id"]
+    other = client.post("/v1/jobs", json={"folder": "clips/b"}, headers=headers)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "conflict")
+    assert len(client.get("/v1/jobs").json()["jobs"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from vidskim.serve.caps import Caps
+from vidskim.serve.refusal import RefusedError
 
 Library = Any  # see conftest
 STUB = (sys.executable, str(Path(__file__).parents[1] / "stub_indexing.py"))
@@ -149,6 +150,24 @@ def test_an_upload_is_taken_in_and_indexed(fresh: Library, footage: Path) -> Non
         assert taken["size_bytes"] == footage.stat().st_size
         assert taken["job"]["listed"] == 1
         assert (fresh.data / "uploads" / taken["name"]).read_bytes() == footage.read_bytes()
+
+
+def test_an_upload_that_no_job_can_be_made_for_is_not_kept(
+    fresh: Library, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = fresh.app(command=STUB, caps=Caps(jobs=1))
+    runner = app.state.services.runner
+
+    async def full(*_: Any) -> None:
+        raise RefusedError("busy", "1 jobs are waiting already")
+
+    with TestClient(app, base_url="http://localhost") as client:
+        with monkeypatch.context() as patch:  # the queue filled while the bytes came
+            patch.setattr(runner, "submit", full)
+            assert code(upload(client, footage.read_bytes())) == (429, "busy")
+        monkeypatch.setattr(runner, "_most", 0)
+        assert code(upload(client, b"never looked at")) == (429, "busy")
+    assert kept(fresh) == []
 
 
 @pytest.mark.parametrize(

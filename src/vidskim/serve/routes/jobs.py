@@ -1,5 +1,6 @@
 """Indexing jobs: make, watch, cancel, retry."""
 
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,9 +24,13 @@ Key = Annotated[str, Header(max_length=200)]
 
 @router.post("/v1/jobs", status_code=202, responses=responses(404, 409, 410))
 async def make_job(asked: JobRequest, parts: Parts, idempotency_key: Key = "") -> JobView:
-    """Index a folder, or stored videos again. With an Idempotency-Key, asking twice makes one job."""
+    """Index a folder, or stored videos again. With an Idempotency-Key, asking the same twice makes one job."""
+    request = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
+    if (known := parts.runner.book.keyed(idempotency_key, request)) is not None:
+        return view_job(known)
     about, paths = await anyio.to_thread.run_sync(_named, asked, parts.engine)
-    return view_job(await parts.runner.submit(about, paths, reindex=asked.reindex, key=idempotency_key))
+    job = await parts.runner.submit(about, paths, reindex=asked.reindex, key=idempotency_key, request=request)
+    return view_job(job)
 
 
 @router.get("/v1/jobs", responses=responses())

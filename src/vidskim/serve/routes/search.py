@@ -102,7 +102,7 @@ def selection_of(given: Filter) -> Selection:
     """The part of a filter that is about whole videos."""
     return Selection(
         folder=given.folder or None,
-        ids=None if given.video_ids is None else tuple(given.video_ids),
+        ids=None if given.video_ids is None else frozenset(given.video_ids),
         name=given.name or None,
         least_s=given.min_duration,
         most_s=given.max_duration,

@@ -11,7 +11,7 @@ from vidskim.serve.access import COOKIE
 from vidskim.serve.library_schemas import Health, Readiness
 from vidskim.serve.metrics import CONTENT_TYPE
 from vidskim.serve.plain_page import login_page
-from vidskim.serve.refusal import RefusedError, responses
+from vidskim.serve.refusal import ErrorBody, RefusedError, responses
 from vidskim.serve.schemas import IndexView
 from vidskim.serve.services import Parts
 
@@ -58,7 +58,11 @@ def metrics(parts: Parts) -> Response:
     "/v1/session",
     status_code=204,
     response_class=Response,
-    responses={303: {"description": "Signed in by a form; on to the page"}, **responses()},
+    responses={
+        303: {"description": "Signed in by a form; on to the page"},
+        **responses(),
+        401: {"model": ErrorBody, "content": {"text/html": {}}},  # a form gets itself back
+    },
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -99,14 +99,19 @@ async def upload(
     request: Request, parts: Parts, name: Annotated[str, Query(min_length=1, max_length=500)] = "video"
 ) -> UploadAnswer:
     """Take a video in: the body is the file's bytes. It is indexed at once; see the job in the answer."""
+    parts.runner.check_room()
     stated = request.headers.get("content-length", "")
     begun = time.perf_counter()
     arrived = await parts.uploads.receive(
-        request.stream(), name=name, stated=int(stated) if stated.isdigit() else None
+        request.stream(), name=name, stated=int(stated) if stated.isdecimal() else None
     )
     parts.metrics.uploaded.inc(arrived.size_bytes)
     parts.metrics.seconds.labels("upload").observe(time.perf_counter() - begun)
-    job = await parts.runner.submit(arrived.path.name, [str(arrived.path)])
+    try:
+        job = await parts.runner.submit(arrived.path.name, [str(arrived.path)])
+    except (RefusedError, OSError):  # nothing would ever index it
+        arrived.path.unlink(missing_ok=True)
+        raise
     return UploadAnswer(
         name=arrived.path.name,
         size_bytes=arrived.size_bytes,
