@@ -71,8 +71,17 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str], rendered: Path, 
     headings = "text to video R@1 R@5 R@10 R@50 MdR MnR R-Sum GMAC/video ms/video"
     assert lines[2].split() == headings.split()
     firsts = [line.split()[0] for line in lines[1:] if line]
-    assert firsts == ["text", "full", "chance", "video", "full", "chance"]
-    assert lines[4].split()[1:] == ["33.3", "100.0", "100.0", "100.0", "2", "2.0", "233.3"]
+    assert firsts == [
+        "text",
+        "full",
+        "full,",
+        "chance",
+        "video",
+        "full",
+        "full,",
+        "chance",
+    ]  # also with its adapter
+    assert lines[5].split()[1:] == ["33.3", "100.0", "100.0", "100.0", "2", "2.0", "233.3"]
 
 
 DATA: dict[str, dict[str, Any]] = {
@@ -192,7 +201,7 @@ def test_adapters_side_by_side(
         (("--pairs", "x.csv", "--split", "test"), "--split is for --dataset"),
         (("--pairs", "x.csv", "--dataset", "msrvtt"), "give --dataset with --annotations, or --pairs"),
         (("--pairs", "x.csv"), "x.csv: no such table"),
-        (("--pairs", "{pairs}"), "no plan is published for models of 6 blocks"),
+        (("--pairs", "{pairs}", "--set", "plan=b32-12f"), "joins clips in block 10"),
         (("--pairs", "{pairs}", "--method", "full"), "none of the 3 videos is there"),
         (("--pairs", "{pairs}", *SET_PLAN, "--frames", "5"), "[4, 5] of a video are asked for"),
     ],

@@ -13,15 +13,18 @@ from torch import Tensor
 
 import vidskim
 from vidskim.errors import CheckpointError, SettingsError
+from vidskim.evaluate.ranking import score_retrieval
 from vidskim.models.adapter import ADAPTER_FILE, Adapter, save_adapter
 from vidskim.models.checkpoint import read_checkpoint
 from vidskim.models.cost import vit_macs
 from vidskim.models.lora import LowRank
 from vidskim.pipeline.load import load_encoder
 from vidskim.pipeline.retrieval import RetrievalEncoder
+from vidskim.synth.vocabulary import ACTIONS, Split
 from vidskim.train.losses import contrastive_loss
+from vidskim.train.pairs import held_out_rendered
 from vidskim.video.clip import Clip, Health
-from vidskim.video.prepare import prepare_frames
+from vidskim.video.prepare import normalise, prepare_frames
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tempme"
 PLAN = {"frames": 12, "joins": {2: 2, 3: 2, 4: 3}, "r": 1, "across": 0.3, "within": 0.1}
@@ -193,6 +196,23 @@ def test_an_adapter_beside_a_plain_clip(clip_folder: Path, tmp_path: Path, video
 def test_what_needs_frames_of_their_own_is_refused() -> None:
     with pytest.raises(SettingsError, match="method='tempme' gives one vector a video"):
         load_encoder(FIXTURE, method="tempme", plan=PLAN)
+
+
+def test_the_bundled_adapter_knows_what_single_frames_do_not() -> None:
+    """Five actors that no training has seen so, each in every action."""
+    exam = held_out_rendered(frames=8, side=112, split=Split.TEST, looks=5, each=len(ACTIONS))
+    own = vidskim.load_model("demo", method="tempme", dtype="float32")
+    alone = vidskim.load_model("demo", method="tempme", plan={"frames": 8, "joins": []}, dtype="float32")
+    clips = torch.stack([normalise(exam.read(number), own.preparation) for number in range(exam.count)])
+    sums = []
+    for model, pixels in ((own, clips), (own, clips.flip(1)), (alone, clips), (alone, clips.flip(1))):
+        similarity = model.encode_text(exam.sentences) @ model.encode_video(pixels).T
+        to_video, to_text = score_retrieval(similarity.numpy(), exam.owners)
+        sums.append(to_video.r_sum + to_text.r_sum)
+    joined, backwards, frames, frames_backwards = sums
+    assert joined > frames + 30
+    assert joined > backwards + 30  # it is the order in time that it has learnt
+    assert abs(frames - frames_backwards) < 5
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ Tune = Annotated[
 Rank = Annotated[int | None, typer.Option(min=1, help="Of LoRA. Default 8; rendered: 16.")]
 POSITION_HELP = "Standard deviation of clip positions at first. Default: 0, as published; rendered: 1."
 PositionStd = Annotated[float | None, typer.Option(min=0, help=POSITION_HELP)]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all; rendered: 1500.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all; rendered: 1200.")]
 Epochs = Annotated[
     float | None, typer.Option(help="Instead of --steps: passes over the sentences. Default 5.")
 ]
