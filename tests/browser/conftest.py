@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,30 +48,27 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         [*VIDSKIM, "index", str(folder / "clips"), "--store", store], check=True, capture_output=True
     )
     token = secrets.token_urlsafe(32)
-    server = subprocess.Popen(
-        [*VIDSKIM, "serve", "--store", store, "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "VIDSKIM_TOKEN": token},
-    )
+    log = folder / "log"
+    with log.open("wb") as file:  # a pipe that nobody reads would fill, and stop the server
+        server = subprocess.Popen(
+            [*VIDSKIM, "serve", "--store", store, "--port", "0"],
+            stderr=file,
+            env={**os.environ, "VIDSKIM_TOKEN": token},
+        )
     try:
-        yield Site(_url_of(server), token, folder / "spare" / f"clip-{SPARE}.mp4")
+        yield Site(_url_of(server, log), token, folder / "spare" / f"clip-{SPARE}.mp4")
     finally:
         server.terminate()
         server.wait(timeout=30)
-        if server.stderr is not None:
-            server.stderr.close()
 
 
-def _url_of(server: "subprocess.Popen[str]") -> str:
+def _url_of(server: "subprocess.Popen[bytes]", log: Path) -> str:
     """What the server says when it listens."""
-    said = []
-    assert server.stderr is not None
-    for line in server.stderr:
-        said.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            return found[0]
-    raise AssertionError(f"the server ended: {''.join(said)}")
+    while server.poll() is None:
+        if found := re.search(r"(http://127\.0\.0\.1:\d+)\s", log.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(f"the server ended: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ class Loads:
 
 
 def encode(texts: LevelTexts, asked: Sequence[str]) -> list[list[float]]:
-    return [vector.tolist() for vector in texts.encode(asked)]
+    return [text.vector.tolist() for text in texts.encode(asked)]
 
 
 def test_it_is_loaded_for_the_vectors_that_are_there(fresh: Library) -> None:
@@ -52,13 +52,30 @@ def test_it_is_loaded_for_the_vectors_that_are_there(fresh: Library) -> None:
     assert loads.count == 2
 
 
-def test_one_that_is_not_to_be_had_is_tried_again(fresh: Library) -> None:
+def test_one_that_is_not_to_be_had_is_tried_again_after_a_while(
+    fresh: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh.layer()
     loads = Loads(fresh)
     loads.error = CheckpointError("no model at there")
     texts = LevelTexts(fresh.store, loads)
-    with pytest.raises(RefusedError, match="no model at there") as refused:
-        texts.encode(["red"])
-    assert refused.value.code == "conflict"
+    for _ in range(3):
+        with pytest.raises(RefusedError, match="no model at there") as refused:
+            texts.encode(["red"])
+        assert refused.value.code == "conflict"
+    assert loads.count == 1
+    monkeypatch.setattr("vidskim.serve.texts.AGAIN_S", 0.0)
     loads.error = None
     assert len(texts.encode(["red"])) == 1
+
+
+def test_a_failure_is_of_one_fingerprint(fresh: Library) -> None:
+    fresh.layer()
+    loads = Loads(fresh)
+    loads.error = CheckpointError("no model at there")
+    texts = LevelTexts(fresh.store, loads)
+    with pytest.raises(RefusedError):
+        texts.encode(["red"])
+    loads.error, other = None, Fingerprint("other", "2" * 64, {}, "tempme")
+    fresh.store.keep_levels(fingerprint=other, dimensions=8, overwrite=True)
+    assert [text.digest for text in texts.encode(["red"])] == [other.digest]

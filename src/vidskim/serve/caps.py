@@ -23,8 +23,8 @@ class Caps:
         body_s: seconds a request other than an upload may take to arrive.
         uploads: at the same time.
         requests: in flight at the same time, downloads and event streams included.
-        queue: searches, and texts, that wait for their turn.
-        deadline_s: seconds a search may wait and take.
+        queue: searches, and texts, and work for the model or the decoders, that wait for their turn.
+        deadline_s: seconds a search or a text may wait and take, and work for the model or the decoders may wait.
         pixels: of a frame of an uploaded video.
         duration_s: of an uploaded video, seconds.
         free_bytes: left on the disk of the uploads.

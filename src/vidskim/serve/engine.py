@@ -178,13 +178,14 @@ class Engine:
 
         What goes wrong with a question, or with those that it is answered with, is its answer.
         """
-        alike: dict[Terms, list[int]] = {}
+        alike: dict[tuple[Terms, str | None], list[int]] = {}
         for number, question in enumerate(questions):
-            alike.setdefault(question.terms, []).append(number)
+            alike.setdefault((question.terms, question.digest), []).append(number)
         answers: dict[int, Findings | Exception] = {}
-        for terms, numbers in alike.items():
+        for (terms, digest), numbers in alike.items():
             try:
                 with self.store.steady():
+                    self._check_levels(digest)
                     found: Sequence[Findings | Exception] = self._search(
                         terms, [questions[number].vectors for number in numbers]
                     )
@@ -192,6 +193,14 @@ class Engine:
                 found = [error] * len(numbers)
             answers |= dict(zip(numbers, found, strict=True))
         return [answers[number] for number in range(len(questions))]
+
+    def _check_levels(self, digest: str | None) -> None:
+        """Raise RefusedError if the vectors that some questions were made for are no longer there."""
+        levels = self.store.levels
+        if digest is not None and (levels is None or levels.about.fingerprint.digest != digest):
+            raise RefusedError(
+                "conflict", "the vectors of segments and whole videos were replaced meanwhile; ask again"
+            )
 
     def _search(self, terms: Terms, asked: Sequence[tuple[Vectors, ...]]) -> list[Findings]:
         results = self._results(terms, asked)

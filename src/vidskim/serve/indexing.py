@@ -10,12 +10,12 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidskim.errors import VidskimError
+from vidskim.errors import CannotOpenError, VidskimError
 from vidskim.pipeline.index import index
 from vidskim.pipeline.origin import load_encoder_of, load_segmenter_of, usual_fps
 from vidskim.pipeline.progress import Progress
@@ -31,7 +31,8 @@ def run(order: dict[str, Any], tell: Tell) -> None:
     """Index what an order names, and tell how it goes.
 
     Args:
-        order: "store", "paths", "reindex", "model" (or None), "device", "pixels", "duration_s".
+        order: "store", "paths", "roots" (folders they have to lie in), "reindex", "model" (or None), "device",
+            "pixels", "duration_s".
         tell: takes {"progress": ...} after each video, {"reading": [name, seconds]} within one, and at the end
             {"report": ...} or {"error": ...}.
     """
@@ -46,7 +47,7 @@ def run(order: dict[str, Any], tell: Tell) -> None:
             segmenter=load_segmenter_of(store, encoder, source=order["model"], device=order["device"]),
             fps=usual_fps(store),
             reindex=order["reindex"],
-            read=partial(_read, tell=tell, limits=limits),
+            read=partial(_read, roots=order["roots"], tell=tell, limits=limits),
             on_progress=partial(_tell_progress, tell),
         )
         tell({"report": report.to_json()})
@@ -54,7 +55,10 @@ def run(order: dict[str, Any], tell: Tell) -> None:
         tell({"error": str(error)})
 
 
-def _read(path: Path, *, tell: Tell, **settings: Any) -> Iterator[Clip]:
+def _read(path: Path, *, roots: Sequence[str], tell: Tell, **settings: Any) -> Iterator[Clip]:
+    real = path.resolve()  # a link may have been put there since the job was made
+    if not any(real.is_relative_to(root) for root in roots):
+        raise CannotOpenError("it lies outside the folders that are served", path=str(path))
     for clip in iter_video(path, **settings):
         yield clip
         tell({"reading": [path.name, float(clip.times_s[-1])]})

@@ -37,10 +37,12 @@ class Question:
         vectors: float32 [d], unit length: one that compares with frames; for level "video" one that compares with
             whole videos; for level "moment" both, that for segments first.
         terms: how to answer.
+        digest: with a level, the fingerprint of the vectors that the first one compares with.
     """
 
     vectors: tuple[Vectors, ...]
     terms: Terms
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

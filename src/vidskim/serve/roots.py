@@ -33,6 +33,11 @@ class Roots:
         """Of the folders."""
         return list(self._folders)
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where they lie."""
+        return list(self._folders.values())
+
     def file(self, path: str) -> Path:
         """Where a stored path leads to, if that may be served.
 

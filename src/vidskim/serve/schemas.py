@@ -167,9 +167,15 @@ class SearchAnswer(BaseModel):
     """Results, best first; none at all if nothing is good enough."""
 
     results: list[SearchHit]
-    level: Level = Field(description="What the results are.")
+    level: Level = Field(
+        description="What was ranked: whole videos by their own vectors, or moments; with group_by each video has the "
+        "rank of its best moment."
+    )
     stages: Stages | None = Field(description="Null of a search by frames alone.")
-    good: bool = Field(description="Whether anything reaches the threshold.")
+    good: bool | None = Field(
+        description="Whether anything reaches the threshold; null without one, when nothing tells: the results are "
+        "whatever is nearest."
+    )
     best_score: float | None = Field(description="Of the best result, good enough or not.")
     threshold: float | None = Field(description="What was asked for at least; null if nothing tells.")
     how: Literal["exact", "index"]

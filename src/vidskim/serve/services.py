@@ -4,11 +4,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
-import anyio.to_thread
 from fastapi import Depends, Request
 
 from vidskim.serve.access import Access
@@ -17,17 +15,17 @@ from vidskim.serve.caps import Caps
 from vidskim.serve.decoding import Decoders
 from vidskim.serve.engine import Engine
 from vidskim.serve.jobs import Job, JobBook
+from vidskim.serve.lanes import Lane
 from vidskim.serve.metrics import Metrics
 from vidskim.serve.question import Findings, Question
 from vidskim.serve.runner import JobRunner
+from vidskim.serve.texts import LevelText
 from vidskim.serve.uploads import Uploads
 from vidskim.store.records import Vectors
 
 UPLOADS = "uploads"  # folder in the data folder; also its label
 DECODERS = 2  # processes
 TEXTS_AT_ONCE, SEARCHES_AT_ONCE = 64, 32
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
@@ -61,15 +59,15 @@ class Services:
         self.texts: Batcher[str, Vectors] = self._queue(
             self.engine.encode_texts, name="texts", most=TEXTS_AT_ONCE
         )
-        self.level_texts: Batcher[str, Vectors] = self._queue(
+        self.level_texts: Batcher[str, LevelText] = self._queue(
             self.engine.level_texts.encode, name="level-texts", most=TEXTS_AT_ONCE
         )
         self.searches: Batcher[Question, Findings] = self._queue(
             self.engine.search_each, name="searches", most=SEARCHES_AT_ONCE
         )
         self.runner.on_end = self._note_end
-        self._model = anyio.CapacityLimiter(1)  # pictures and labels: one at a time
-        self._decoding = anyio.CapacityLimiter(self.decoders.count)
+        self.on_model = self._lane("model", at_once=1)  # pictures and labels
+        self.on_decoder = self._lane("decoder", at_once=self.decoders.count)  # methods of `decoders`
         self._chores: set[asyncio.Task[None]] = set()
 
     def _queue(
@@ -84,6 +82,12 @@ class Services:
             queue=self.caps.queue,
             deadline_s=self.caps.deadline_s,
         )
+        self.metrics.waiting.labels(name).set_function(lambda: made.depth)
+        return made
+
+    def _lane(self, name: str, *, at_once: int) -> Lane:
+        """Within the caps, and measured."""
+        made = Lane(at_once=at_once, queue=self.caps.queue, deadline_s=self.caps.deadline_s)
         self.metrics.waiting.labels(name).set_function(lambda: made.depth)
         return made
 
@@ -109,18 +113,6 @@ class Services:
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
 
-    async def on_model(
-        self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
-    ) -> Result:
-        """Model work on a thread; one at a time."""
-        return await anyio.to_thread.run_sync(partial(work, *given, **named), limiter=self._model)
-
-    async def on_decoder(
-        self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
-    ) -> Result:
-        """A method of `decoders` on a thread; as many at a time as there are processes."""
-        return await anyio.to_thread.run_sync(partial(work, *given, **named), limiter=self._decoding)
-
 
 def make_services(
     engine: Engine, *, data: Path, access: Access, caps: Caps, command: Sequence[str]
@@ -131,6 +123,7 @@ def make_services(
         "store": engine.store.uri,
         "model": engine.source,
         "device": engine.device,
+        "roots": list(map(str, engine.roots.folders)),
         "pixels": caps.pixels,
         "duration_s": caps.duration_s,
     }

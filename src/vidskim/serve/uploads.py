@@ -55,7 +55,7 @@ class Uploads:
             raise self._too_large()
         if self._under_way >= self._caps.uploads:
             raise RefusedError("busy", f"{self._caps.uploads} uploads are under way already; try again")
-        self._check_room(stated or 0)
+        self.check_room(stated or 0)
         self._under_way += 1
         partial = self.folder / f".{uuid.uuid4().hex}.part"
         try:
@@ -99,11 +99,12 @@ class Uploads:
                     raise self._too_large()
                 head = (head + part[:HEAD_BYTES])[:HEAD_BYTES]
                 await asyncio.to_thread(file.write, part)
-                self._check_room(0)
+                self.check_room(0)
             await asyncio.to_thread(_to_disk, file)
         return size, head
 
-    def _check_room(self, size: int) -> None:
+    def check_room(self, size: int) -> None:
+        """Raise RefusedError if so many more bytes would leave too little of the disk."""
         if shutil.disk_usage(self.folder).free - size < self._caps.free_bytes:
             raise RefusedError("no_room", "the server's disk has no room for this video")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from vidskim.serve.caps import Caps
 from vidskim.video.read import frame_times
 
 Library = Any  # see conftest
@@ -36,3 +37,10 @@ def test_a_file_that_is_gone(fresh_client: TestClient, fresh: Library) -> None:
     (fresh.folder / "clips/a/red.mp4").unlink()
     answer = fresh_client.get(f"/v1/videos/{fresh.videos['red'].id}/clip", params={"start": 0, "end": 1})
     assert answer.status_code == 410
+
+
+def test_no_clip_is_cut_where_the_disk_has_no_room(fresh: Library) -> None:
+    with TestClient(fresh.app(caps=Caps(free_bytes=2**60)), base_url="http://localhost") as client:
+        answer = client.get(f"/v1/videos/{fresh.videos['red'].id}/clip", params={"start": 0, "end": 1})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
+    assert list((fresh.data / "uploads").iterdir()) == []

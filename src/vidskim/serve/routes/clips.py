@@ -21,7 +21,7 @@ Time = Annotated[float, Query(ge=0, le=1e6, allow_inf_nan=False, description="Se
 @router.get(
     "/v1/videos/{video_id}/clip",
     response_class=Response,
-    responses={200: {"content": {"video/mp4": {}}}, **responses(404, 410)},
+    responses={200: {"content": {"video/mp4": {}}}, **responses(404, 410, 507)},
 )
 async def clip(video_id: str, start: Time, end: Time, request: Request, parts: Parts) -> Response:
     """A part of a video as a file, copied without encoding: it begins at the last key frame before `start`."""
@@ -31,6 +31,7 @@ async def clip(video_id: str, start: Time, end: Time, request: Request, parts: P
         )
     path = await anyio.to_thread.run_sync(parts.engine.file, video_id)
     name = await anyio.to_thread.run_sync(lambda: parts.engine.catalog.find(video_id).video.name)
+    parts.uploads.check_room(CLIP_BYTES)
     part = parts.uploads.folder / f".{uuid.uuid4().hex}.part"  # removed at the next start if a kill leaves it
     try:
         suffix = await parts.on_decoder(

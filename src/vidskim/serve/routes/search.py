@@ -46,13 +46,13 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
         grouped=asked.group_by == "video",
         min_score=threshold,
     )
-    findings = await parts.searches.ask(Question(await _vectors(asked, parts), terms))
+    findings = await parts.searches.ask(await _question(asked, terms, parts))
     result = findings.result
     return SearchAnswer(
         results=[_hit(rank, found, findings) for rank, found in enumerate(result.found, start=1)],
         level=asked.level or "moment",
         stages=_stages(result),
-        good=result.is_good,
+        good=None if threshold is None else result.is_good,
         best_score=result.best_score,
         threshold=threshold,
         how=result.how,
@@ -61,12 +61,14 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
     )
 
 
-async def _vectors(asked: SearchRequest, parts: Services) -> tuple[Vectors, ...]:
-    """As a `Question` has them."""
+async def _question(asked: SearchRequest, terms: Terms, parts: Services) -> Question:
     if asked.level is None or asked.query is None:
-        return (await wanted_vector(asked, parts),)
-    of_level = await parts.level_texts.ask(asked.query)
-    return (of_level,) if asked.level == "video" else (of_level, await parts.texts.ask(asked.query))
+        return Question((await wanted_vector(asked, parts),), terms)
+    text = await parts.level_texts.ask(asked.query)
+    vectors = [text.vector]
+    if asked.level == "moment":
+        vectors.append(await parts.texts.ask(asked.query))
+    return Question(tuple(vectors), terms, text.digest)
 
 
 async def wanted_vector(asked: Wanted, parts: Services) -> Vectors:

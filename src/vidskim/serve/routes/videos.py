@@ -1,10 +1,11 @@
 """The stored videos: what is known of them, their pictures and files, where in them a sentence is; uploads."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
 
 from vidskim.serve.catalog import Entry, Selection, paged
 from vidskim.serve.library_schemas import FolderList, UploadAnswer, VideoList, VideoView
@@ -19,7 +20,7 @@ PICTURES_KEPT = 1024  # thumbnails in memory, some 15 kB each
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Time = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False, description="Seconds.")]
-Side = Annotated[int, Query(description="Longer side in pixels: 160, 320 or 640.", ge=160, le=640)]
+Side = Annotated[Literal[160, 320, 640], BeforeValidator(int), Query(description="Longer side in pixels.")]
 Text = Annotated[str | None, Query(max_length=1000)]
 
 
