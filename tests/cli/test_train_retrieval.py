@@ -40,6 +40,7 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
     assert "gone" in told
     assert document["result"] == str(out / "tempme_adapter.safetensors")
     assert {"frames_alone", "before", "best"} < set(document["retrieval"])
+    assert document["retrieval"]["held_out"] == {"videos": 2, "sentences": 2}
     model = load_model("demo", method="tempme", adapter=document["result"])
     assert model.plan().plan.frames == 2
     assert (out / "curve.png").is_file()
@@ -53,6 +54,7 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
         (("--steps", 2, "--epochs", 1), "give --steps or --epochs, not both; received 2 and 1"),
         (("--epochs", 1), "epochs goes with videos; rendered ones have no end"),
         (("--pairs", "x.csv"), "x.csv: no such table"),
+        (("--held-out", "0.2"), "--held-out goes with --pairs or --dataset; received '0.2'"),
         (("--videos", "."), "give --dataset with --annotations, or --pairs with a table of your own"),
         (("--videos", ".", "--dataset", "msrvtt"), "--dataset needs --annotations and --videos"),
         (

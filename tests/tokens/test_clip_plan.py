@@ -66,6 +66,7 @@ def test_a_plan_is_read_from_its_name_or_fields() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ("{'frames': 8}", "a plan in words is JSON, such as"),
         ("b32-12", "unknown plan 'b32-12'; allowed: b16-12f.*Did you mean 'b32-12f'"),
         (7, "a plan is a preset .* received 7"),
         ({"frames": 8}, "a plan needs joins"),

@@ -149,6 +149,14 @@ def test_going_on_with_other_settings_is_refused(
         train_retrieval(small_task(clip, **change), tmp_path, replace(LOOP, steps=2))
 
 
+def test_a_plan_that_is_not_given_is_that_of_the_adapter_beside_the_model(clip: Path, tmp_path: Path) -> None:
+    train_retrieval(small_task(clip, tune="full"), tmp_path, replace(LOOP, steps=2))
+    method = make_task(small_task(tmp_path / MODEL, settings={"split": "clip"}), seed=0).model.method
+    assert (method.plan.to_record()["joins"], method.split) == (small_clip.PLAN["joins"], "clip")
+    with pytest.raises(SettingsError, match="no plan is published"):
+        make_task(small_task(clip, settings={}), seed=0)
+
+
 def test_an_adapter_knows_how_it_was_trained(clip: Path, tmp_path: Path) -> None:
     what = small_task(clip, settings={"plan": small_clip.PLAN, "split": "clip", "merge": False})
     train_retrieval(what, tmp_path, replace(LOOP, steps=2))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from vidskim.train.syllabus import Located
 
 NOTHING = CaptionSource()
-TRAIN = "train"
+TRAIN, HELD_OUT = "train", "0.05"
+FEW = 50  # videos held out
 
 Out = Annotated[Path, typer.Option(help="Folder for the adapter, result.json, checkpoints and curve.png.")]
 TrainSplit = Annotated[str | None, typer.Option(help="Of the data set, never test. Default: train.")]
@@ -55,7 +56,7 @@ def train_retrieval(
     split: TrainSplit = None,
     pairs: Pairs = None,
     videos: Videos = None,
-    held_out: HeldOut = "0.05",
+    held_out: HeldOut = HELD_OUT,
     setting: Setting = None,
     tune: Tune = "lora",
     rank: Rank = None,
@@ -98,6 +99,8 @@ def train_retrieval(
         more: dict[str, Any] = {name: values for name, values in read.items() if values}
         if asked != NOTHING:
             more |= _find_videos(asked, held_out)
+        elif held_out != HELD_OUT:
+            raise SettingsError(f"--held-out goes with --pairs or --dataset; received {held_out!r}")
         return _train(out, {**what, **more}, loop)
 
     run_verb(body, as_json=as_json and is_first_rank())
@@ -146,6 +149,8 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     if loop["steps"] is not None:
         own.pop("epochs", None)
     given = {name: value for name, value in what.items() if value is not None}
+    if is_first_rank():
+        note("first the untrained model is asked about the videos held out, to compare with")
     report = run(Retrieval(**{**own, **given}), out, loop_settings(recipe, **loop), on_step=step_line())
     return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])
 
@@ -155,12 +160,17 @@ def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
     from vidskim.train.selection import MODEL, read_result
 
     result = read_result(out)
+    held_out = result["held_out"]
     rows = (
         ("frames alone, untrained", "frames_alone"),
         ("before training", "before"),
         (f"best, after step {result['best']['step']}", "best"),
     )
-    lines = [
+    chance = f"{100 / held_out['videos']:.1f} by chance"
+    lines = [f"held out: {held_out['videos']} videos, {held_out['sentences']} sentences; R@1 {chance}"]
+    if held_out["videos"] < FEW:
+        lines.append(f"scores of fewer than {FEW} videos hold little")
+    lines += [
         f"{name}: text to video R@1 {numbers['r1']:.1f}, R-Sum {numbers['r_sum']:.1f}; video to text R@1 "
         f"{numbers['video_r1']:.1f}, R-Sum {numbers['video_r_sum']:.1f}"
         for name, key in rows
@@ -169,4 +179,5 @@ def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
     if result["best"]["r_sum_both"] <= result["frames_alone"]["r_sum_both"]:
         lines.append("not better than the frames alone: train longer, on more videos, or with another rate")
     kept = out / MODEL if tune == "full" else out / ADAPTER_FILE
+    report = replace(report, metrics={})  # told above, in words
     return training_outcome({out: report}, kept, lines=tuple(lines), retrieval=result)

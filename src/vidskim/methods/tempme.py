@@ -152,7 +152,7 @@ def preset_for(config: VitConfig) -> ClipPlan:
     if name not in PRESETS or config.layers != PRESET_LAYERS:
         raise SettingsError(
             f"no plan is published for models of {config.layers} blocks and patches of {config.patch} pixels; give "
-            "plan=, such as {'frames': 8, 'joins': {2: 2, 3: 4}, 'r': 1, 'across': 0.3, 'within': 0.1}"
+            'one, such as plan={"frames": 8, "joins": {"2": 2, "3": 4}, "r": 1, "across": 0.3, "within": 0.1}'
         )
     return PRESETS[name]
 

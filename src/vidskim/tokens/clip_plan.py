@@ -83,6 +83,11 @@ class ClipPlan:
             return given
         if isinstance(given, str):
             if given not in PRESETS:
+                if given.lstrip().startswith("{"):
+                    raise SettingsError(
+                        'a plan in words is JSON, such as {"frames": 8, "joins": {"2": 2, "3": 4}}; received '
+                        f"{given!r}"
+                    )
                 raise unknown_name("plan", given, PRESETS)
             return PRESETS[given]
         if not isinstance(given, Mapping):

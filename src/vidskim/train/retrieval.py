@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError
 from vidskim.methods.tempme import make_tempme
+from vidskim.models.adapter import read_adapter
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
 from vidskim.pipeline.hub import resolve
-from vidskim.pipeline.load import read_tokenizer, torch_dtype
+from vidskim.pipeline.load import find_adapter, read_tokenizer, torch_dtype
 from vidskim.train.captioned import CaptionedClips, open_captioned
 from vidskim.train.data import Source
 from vidskim.train.distributed import Ranks, gather_rows, joined
@@ -112,7 +113,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         SettingsError: the plan does not fit the model, or videos are too few.
     """
     checkpoint, texts = _read_model(what)
-    method = make_tempme(what.settings, config=checkpoint.vision)
+    method = make_tempme(_usual_settings(what, checkpoint), config=checkpoint.vision)
     model = Retriever(
         build_vision(checkpoint),
         build_text(checkpoint),
@@ -131,6 +132,13 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         "pairs": pairs.digest,
     }
     return RetrievalTask(model=model, checkpoint=checkpoint, texts=texts, pairs=pairs, settings=settings)
+
+
+def _usual_settings(what: Retrieval, checkpoint: Checkpoint) -> Mapping[str, object]:
+    """Those asked for; without a plan the others are as the adapter in the model's folder was trained."""
+    own = find_adapter(what.model, what.settings)
+    usual = {} if own is None else read_adapter(own, backbone=checkpoint.backbone).settings
+    return {**usual, **what.settings}
 
 
 def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings, ranks: Ranks) -> Selection:

@@ -132,6 +132,10 @@ class Selection:
         with torch.inference_mode():
             self.document = {
                 "made_for": self.made_for,
+                "held_out": {
+                    "videos": self.exam.held_out.count,
+                    "sentences": len(self.exam.held_out.sentences),
+                },
                 "frames_alone": self.exam.score(alone),
                 "before": self.exam.score(self.model.method),
             }
