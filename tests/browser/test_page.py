@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Site = Any  # see conftest
 PATIENCE_S = 60
@@ -56,6 +56,18 @@ def test_search_and_play_from_the_hit(page: Page) -> None:
     assert start - 0.1 <= seconds(page) < start + 5
     wait(page, f"document.getElementById('video').currentTime > {start} + 0.3")  # it plays
     assert f"video={answer['results'][late]['video_id']}" in page.url
+
+
+def test_words_typed_while_the_page_still_loads_are_kept(page: Page) -> None:
+    held: list[Route] = []
+    page.route(re.compile(r"/v1/folders"), lambda route: held.append(route))
+    page.goto("/")
+    page.locator("#query").focus()
+    page.keyboard.type(QUERY)
+    assert held
+    held[0].continue_()
+    wait(page, "document.querySelectorAll('#folder option').length > 1")
+    expect(page.locator("#query")).to_have_value(QUERY)
 
 
 def test_the_curve_and_its_moments_are_clickable(page: Page) -> None:

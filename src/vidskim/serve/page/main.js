@@ -239,5 +239,6 @@ function listen() {
 try { setTheme(localStorage.getItem("theme")); } catch { /* none was kept */ }
 listen();
 toggleFilters(filterCount(place) > 0);
-loadFolders().then(show);
+loadFolders();
+show(); // at once: it fills the search box, which a person may be typing into later
 api.ready().then(({ needs_token: needed }) => { byId("sign-out").hidden = !needed; }).catch(() => {});
