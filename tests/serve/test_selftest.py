@@ -1,13 +1,20 @@
 """A model that does not work on this machine is not served."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vidskim.serve.selftest import SelfTest, SelfTestError, run_self_test
+from vidskim.fingerprint import Fingerprint
+from vidskim.pipeline.features import Features
+from vidskim.pipeline.load import load_encoder
+from vidskim.serve.refusal import RefusedError
+from vidskim.serve.selftest import SelfTest, SelfTestError, check_pictures, run_self_test
+from vidskim.video.clip import Clip
 
 Library = Any  # see conftest
 
@@ -70,3 +77,45 @@ def test_a_store_made_by_a_broken_encoder(fresh: Library) -> None:
 def test_without_a_text_tower(library: Library) -> None:
     tested = run_self_test(library.engine(texts=None), reference=library.data / "reference.safetensors")
     assert tested == SelfTest(0, 3, False)
+
+
+class BrokenEncoder:
+    """Pictures whose vectors went through a fault."""
+
+    def __init__(self, fault: Any) -> None:
+        self.fault = fault
+
+    def encode(self, clip: Clip) -> Any:
+        features = features_of(clip)
+        return replace(features, vectors=self.fault(features.vectors))
+
+
+def features_of(clip: Clip) -> Features:
+    channel = int(clip.frames.mean(axis=(0, 1, 2)).argmax())
+    kinds = np.array(["I"])
+    return Features(torch.eye(4)[[channel]], clip.times_s, kinds, 0, Fingerprint("stub", "", {}, "full"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (lambda vectors: vectors * torch.nan, "image tower gives outputs that are not finite"),
+        (lambda vectors: torch.eye(4)[:1], "image tower gives the same output for different inputs"),
+        (lambda vectors: 3 * vectors, "image tower gives outputs of length 3 to 3"),
+    ],
+)
+def test_broken_pictures(library: Library, fault: Any, said: str) -> None:
+    check_pictures(BrokenEncoder(lambda vectors: vectors))  # type: ignore[arg-type]
+
+    def load() -> Any:
+        check_pictures(encoder := BrokenEncoder(fault))  # type: ignore[arg-type]
+        return encoder
+
+    with pytest.raises(SelfTestError, match=said):
+        load()
+    with pytest.raises(RefusedError, match=said):
+        library.engine(load_encoder=load).encode_picture(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_the_bundled_image_tower_passes() -> None:
+    check_pictures(load_encoder("demo"))

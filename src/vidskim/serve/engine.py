@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidskim.errors import CheckpointError, StoreError
+from vidskim.errors import StoreError, VidskimError
 from vidskim.pipeline.classifier import VideoClassifier
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.serve.catalog import Catalog
@@ -118,13 +118,13 @@ class Engine:
         """The store's extractor, loaded once.
 
         Raises:
-            RefusedError: it is not where it was.
+            RefusedError: it is not where it was, or does not work on this machine.
         """
         with self._loading:
             if self._encoder is None:
                 try:
                     self._encoder = self._load_encoder()
-                except CheckpointError as error:
+                except VidskimError as error:
                     raise RefusedError("conflict", str(error)) from error
             return self._encoder
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from vidskim.errors import CheckpointError, FingerprintError, SettingsError
 from vidskim.pipeline.classifier import VideoClassifier
+from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.load import load_classifier
 from vidskim.pipeline.origin import load_encoder_of, load_level_texts_of, load_text_of
 from vidskim.pipeline.text import TextEncoder
@@ -22,7 +23,7 @@ from vidskim.serve.app import create_app
 from vidskim.serve.caps import Caps
 from vidskim.serve.engine import Engine
 from vidskim.serve.roots import Roots
-from vidskim.serve.selftest import SelfTest, check_texts, run_self_test
+from vidskim.serve.selftest import SelfTest, check_pictures, check_texts, run_self_test
 from vidskim.serve.services import UPLOADS, Services
 from vidskim.store.dataset import Store
 from vidskim.store.reader import Reader
@@ -75,7 +76,7 @@ def build(plan: Plan) -> tuple[FastAPI, SelfTest]:
         roots=Roots([*(plan.roots or folders_of(store)), data / UPLOADS]),
         texts=_texts_of(store, plan),
         load_level_texts=lambda: _level_texts_of(store, plan, data=data),
-        load_encoder=lambda: load_encoder_of(store, source=plan.model, device=plan.device),
+        load_encoder=lambda: _encoder_of(store, plan),
         load_classifier=_classifier_of(plan),
         source=plan.model,
         device=plan.device,
@@ -85,6 +86,13 @@ def build(plan: Plan) -> tuple[FastAPI, SelfTest]:
         _load_level_texts(engine)
     engine.calibrate()
     return create_app(engine, data=data, access=plan.access, caps=plan.caps), tested
+
+
+def _encoder_of(store: Store, plan: Plan) -> VideoEncoder:
+    """What pictures are encoded with, tested."""
+    encoder = load_encoder_of(store, source=plan.model, device=plan.device)
+    check_pictures(encoder)
+    return encoder
 
 
 def serve(app: FastAPI, *, access: Access, port: int, on_start: Callable[[str], None]) -> None:

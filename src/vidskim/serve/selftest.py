@@ -2,21 +2,25 @@
 
 A broken driver or runtime gives the same vector for everything, or no numbers, and a search then answers nonsense
 without an error. So a few sentences must give different vectors of unit length, alone and together the same; and once
-a machine has passed, its vectors are kept and compared with at every later start.
+a machine has passed, its vectors are kept and compared with at every later start. The image tower is loaded when the
+first picture is asked with, and tested then.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
 from vidskim.disk import writing
 from vidskim.errors import StoreError, VidskimError
+from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.serve.engine import Engine
 from vidskim.serve.texts import Texts
 from vidskim.store.reader import Reader
+from vidskim.video.clip import Clip, Health
 
 SENTENCES = (
     "a red circle moves to the left",
@@ -74,24 +78,42 @@ def check_texts(texts: Texts, *, reference: Path) -> bool:
     return _compare(vectors, reference)
 
 
+def check_pictures(encoder: VideoEncoder) -> None:
+    """Test the image tower: a red, a green and a blue picture, each by itself.
+
+    Raises:
+        SelfTestError: an output is not finite, or constant.
+    """
+    pictures = np.zeros((3, 1, 64, 64, 3), np.uint8)
+    for channel, picture in enumerate(pictures):
+        picture[..., channel] = np.linspace(80, 255, 64)  # brighter to the right
+    clips = [Clip(picture, np.zeros(1), None, Health("picture")) for picture in pictures]
+    _check_apart(torch.cat([encoder.encode(clip).vectors for clip in clips]), "image")
+
+
 def check_vectors(together: Tensor, alone: Tensor) -> None:
-    """Vectors of different inputs, encoded in one batch and one by one, each float [n, d].
+    """Vectors of different sentences, encoded in one batch and one by one, each float [n, d].
 
     Raises:
         SelfTestError: they cannot be right.
     """
     for vectors in (together, alone):
-        if not torch.isfinite(vectors).all():
-            raise _broken("outputs that are not finite")
-        lengths = vectors.norm(dim=1)
-        if ((lengths - 1).abs() > 1e-3).any():
-            raise _broken(f"outputs of length {lengths.min():.4g} to {lengths.max():.4g}, expected 1")
-        likeness = vectors @ vectors.T - 2 * torch.eye(len(vectors))
-        if likeness.max() > 1 - LEAST_DIFFERENCE:
-            raise _broken("the same output for different inputs")
+        _check_apart(vectors, "text")
     apart = (together - alone).norm(dim=1).max().item()
     if apart > BATCH_TOLERANCE * together.shape[1] ** 0.5:
-        raise _broken(f"outputs that depend on what else is in the batch (by {apart:.3g})")
+        raise _broken("text", f"outputs that depend on what else is in the batch (by {apart:.3g})")
+
+
+def _check_apart(vectors: Tensor, tower: str) -> None:
+    """Vectors of different inputs, float [n, d]: finite, of unit length, no two the same."""
+    if not torch.isfinite(vectors).all():
+        raise _broken(tower, "outputs that are not finite")
+    lengths = vectors.norm(dim=1)
+    if ((lengths - 1).abs() > 1e-3).any():
+        raise _broken(tower, f"outputs of length {lengths.min():.4g} to {lengths.max():.4g}, expected 1")
+    likeness = vectors @ vectors.T - 2 * torch.eye(len(vectors))
+    if likeness.max() > 1 - LEAST_DIFFERENCE:
+        raise _broken(tower, "the same output for different inputs")
 
 
 def check_stored(store: Reader) -> int:
@@ -134,8 +156,8 @@ def _compare(vectors: Tensor, reference: Path) -> bool:
     return True
 
 
-def _broken(what: str) -> SelfTestError:
+def _broken(tower: str, what: str) -> SelfTestError:
     return SelfTestError(
-        f"the model's text tower gives {what}: searches would answer nonsense. `vidskim doctor` tests this machine; "
+        f"the model's {tower} tower gives {what}: searches would answer nonsense. `vidskim doctor` tests this machine; "
         "--device cpu may help"
     )
