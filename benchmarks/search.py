@@ -17,7 +17,7 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +170,29 @@ def report(console: Console, results: list[dict[str, Any]]) -> None:
     console.print(costs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000, 1_000_000])
+def run(
+    about: str | None,
+    measure: Callable[[Path, int, argparse.Namespace], Any],
+    report: Callable[[Console, list[Any]], None],
+    *,
+    sizes: Sequence[int],
+    queries: int,
+    width: int,
+) -> None:
+    """The command line of a benchmark over stores of several sizes: each is made, measured and removed, then reported.
+
+    Args:
+        about: what --help says.
+        measure: one size, from the place for its store, its rows and the options.
+        report: prints a table of all that was measured.
+        sizes: of the stores, unless others are asked for.
+        queries: likewise.
+        width: of the table.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(sizes))
     parser.add_argument("--dimensions", type=int, default=512)
-    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--queries", type=int, default=queries)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--place", type=Path, help="folder for the stores; a temporary one if not given")
     options = parser.parse_args()
@@ -194,8 +210,12 @@ def main() -> None:
     for rows in options.sizes:
         with tempfile.TemporaryDirectory(dir=options.place) as folder:
             results.append(measure(Path(folder) / "store", rows, options))
-    report(Console(width=150), results)
+    report(Console(width=width), results)
     print(json.dumps({**facts, "results": results}))
+
+
+def main() -> None:
+    run(__doc__, measure, report, sizes=(10_000, 100_000, 1_000_000), queries=100, width=150)
 
 
 if __name__ == "__main__":

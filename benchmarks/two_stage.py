@@ -12,21 +12,15 @@ Prints a table and ends with one JSON line.
 """
 
 import argparse
-import json
-import os
-import platform
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
-from search import FINGERPRINT, LIMIT, Vectors, directions, queries, unit, videos
+from search import FINGERPRINT, LIMIT, Vectors, directions, queries, run, unit, videos
 
 from vidskim.fingerprint import Fingerprint
 from vidskim.store.dataset import Store
@@ -137,31 +131,7 @@ def report(console: Console, results: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sizes", nargs="+", type=int, default=[100_000, 1_000_000])
-    parser.add_argument("--dimensions", type=int, default=512)
-    parser.add_argument("--queries", type=int, default=50)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--place", type=Path, help="folder for the stores; a temporary one if not given")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    facts = {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "torch": torch.__version__,
-        "lancedb": lancedb.__version__,
-        "threads": options.threads,
-        "dimensions": options.dimensions,
-        "limit": LIMIT,
-    }
-    results = []
-    for rows in options.sizes:
-        with tempfile.TemporaryDirectory(dir=options.place) as folder:
-            results.append(measure(Path(folder) / "store", rows, options))
-    report(Console(width=120), results)
-    print(json.dumps({**facts, "results": results}))
+    run(__doc__, measure, report, sizes=(100_000, 1_000_000), queries=50, width=120)
 
 
 if __name__ == "__main__":
