@@ -1,11 +1,11 @@
 """TempMe against frames encoded alone: time of a video, and time and memory of a training step.
 
     python benchmarks/retrieval_speed.py [--rounds 9] [--threads 2] [--sizes B/32 B/16] [--dtypes float32 bfloat16]
-        [--training-rounds 5] [--batch 4] [--out docs/results/retrieval-speed.txt]
+        [--videos 1 4] [--training-rounds 5] [--batch 4] [--out docs/results/retrieval-speed.txt]
 
 Random weights, 12 frames a video, pixels prepared and in memory. Contenders of one model and dtype take turns, every
 second round backwards, and each is held against our encoder of frames alone ("full") in the same round; medians over
-the rounds. `transformers` encodes the 12 frames as one batch. "GMAC" is as run: our encoders compute the class token
+the rounds. So many videos at once as --videos says; `transformers` and "full" encode their frames as one batch. "GMAC" is as run: our encoders compute the class token
 alone in the last block. Of transformers it is the published count, every token through every block.
 
 A training step is forward and backward of the vision tower in float32 with LoRA on its fused projections alone trained
@@ -73,22 +73,25 @@ def make_videos(size: str, count: int) -> Tensor:
     return still + 0.3 * torch.randn(count, 12, 3, side, side, generator=generator)
 
 
-def contenders(folder: Path, size: str, dtype: str) -> dict[str, tuple[Callable[[], object], int]]:
-    """Name -> one run over a video of 12 frames, and its multiply-accumulates; weights are read from a folder."""
-    pixels = make_videos(size, 1)
+def contenders(
+    folder: Path, size: str, dtype: str, videos: int
+) -> dict[str, tuple[Callable[[], object], int]]:
+    """Name -> one run over videos of 12 frames, and one video's multiply-accumulates; weights are in a folder."""
+    pixels = make_videos(size, videos)
     theirs = transformers.CLIPVisionModelWithProjection.from_pretrained(
         folder, dtype=getattr(torch, dtype)
     ).eval()
     full: VideoEncoder = vidskim.load_model(folder, device="cpu", dtype=dtype)
-    frames, config = pixels[0].to(full.dtype), full.trunk.config
+    frames, config = pixels.flatten(0, 1), full.trunk.config
+    typed = frames.to(full.dtype)
 
     def run_theirs() -> object:
         with torch.inference_mode():
-            return theirs(pixel_values=frames).image_embeds
+            return theirs(pixel_values=typed).image_embeds
 
     found: dict[str, tuple[Callable[[], object], int]] = {
-        "transformers": (run_theirs, len(frames) * published_vit_macs(config, attention=True)),
-        ALONE: (lambda: full.encode_pixels(pixels[0]), len(frames) * vit_macs(config)),
+        "transformers": (run_theirs, pixels.shape[1] * published_vit_macs(config, attention=True)),
+        ALONE: (lambda: full.encode_pixels(frames), pixels.shape[1] * vit_macs(config)),
     }
     for name, settings in SETTINGS.items():
         joined = join_frames(full, settings)
@@ -107,11 +110,11 @@ def time_all(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def compare(size: str, dtype: str, rounds: int) -> list[dict[str, object]]:
-    """All figures of one model in one dtype."""
+def compare(size: str, dtype: str, rounds: int, videos: int) -> list[dict[str, object]]:
+    """All figures of one model in one dtype, with so many videos at once."""
     with tempfile.TemporaryDirectory() as folder:
         write_clip(Path(folder) / "clip", size)
-        made = contenders(Path(folder) / "clip", size, dtype)
+        made = contenders(Path(folder) / "clip", size, dtype, videos)
     seconds = time_all({name: run for name, (run, _) in made.items()}, rounds)
     rows: list[dict[str, object]] = []
     for name, (_, macs) in made.items():
@@ -124,11 +127,12 @@ def compare(size: str, dtype: str, rounds: int) -> list[dict[str, object]]:
             {
                 "model": f"CLIP {size}",
                 "dtype": dtype,
+                "videos": videos,
                 "encoder": name,
                 "gmacs": round(macs / 1e9, 2),
                 "fewer_macs": round(made[ALONE][1] / macs, 2),
-                "ms": round(1000 * statistics.median(own), 1),
-                "fastest_ms": round(1000 * min(own), 1),
+                "ms": round(1000 * statistics.median(own) / videos, 1),
+                "fastest_ms": round(1000 * min(own) / videos, 1),
                 "x_full": round(ratios[ALONE], 2),
                 "x_transformers": round(ratios["transformers"], 2),
             }
@@ -233,6 +237,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=["B/32", "B/16"])
     types = ["float32", "bfloat16"] if cpu_has_bfloat16() else ["float32"]
     parser.add_argument("--dtypes", nargs="+", default=types)
+    parser.add_argument("--videos", nargs="+", type=int, default=[1, 4], help="videos encoded at once")
     parser.add_argument("--training", nargs="*", default=["B/32"], help="sizes to take training steps of")
     parser.add_argument("--training-rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=4, help="videos of a training step")
@@ -245,9 +250,10 @@ def main() -> None:
     console, results, steps = Console(width=120, record=True), [], []
     for size in options.sizes:
         for dtype in options.dtypes:
-            rows = compare(size, dtype, options.rounds)
-            report(console, f"CLIP {size}, 12 frames, {dtype}", ENCODING, rows)
-            results += rows
+            for videos in options.videos:
+                rows = compare(size, dtype, options.rounds, videos)
+                report(console, f"CLIP {size}, {videos} x 12 frames, {dtype}", ENCODING, rows)
+                results += rows
     for size in options.training:
         rows = training(size, options)
         report(console, f"training CLIP {size}, {options.batch} videos of 12 frames, float32", TRAINING, rows)

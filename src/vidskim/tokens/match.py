@@ -146,9 +146,17 @@ def merge(x: Tensor, slots: Tensor, size: Tensor, *, count: int) -> tuple[Tensor
     total = size.new_zeros(b, count).scatter_add_(1, slots, size)
     tiny = torch.finfo(size.dtype).tiny  # tokens of size 0 become zeros
     share = size / total.clamp_min(tiny).gather(1, slots)  # exactly 1 for a token alone
-    rows = (slots + torch.arange(b, device=x.device)[:, None] * count).view(-1, 1).expand(-1, d)
-    merged = torch.zeros(b * count, d, device=x.device)
-    merged.scatter_add_(0, rows, (x * share[..., None]).view(b * n, d))
+    places = torch.arange(b * count, device=x.device)
+    rows = (slots + places[::count, None]).flatten()
+    order = rows.argsort(stable=True)
+    # a weighted sum of rows in one pass: 1.5 to 5 times as fast as scattering products, see docs/log.md
+    merged = F.embedding_bag(
+        order,
+        x.reshape(b * n, d).float(),
+        torch.searchsorted(rows, places, sorter=order),
+        mode="sum",
+        per_sample_weights=share.flatten()[order],
+    )
     return merged.view(b, count, d).to(x.dtype), total
 
 
