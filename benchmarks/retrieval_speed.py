@@ -3,10 +3,11 @@
     python benchmarks/retrieval_speed.py [--rounds 9] [--threads 2] [--sizes B/32 B/16] [--dtypes float32 bfloat16]
         [--videos 1 4] [--training-rounds 5] [--batch 4] [--out docs/results/retrieval-speed.txt]
 
-Random weights, 12 frames a video, pixels prepared and in memory. Contenders of one model and dtype take turns, every
-second round backwards, and each is held against our encoder of frames alone ("full") in the same round; medians over
-the rounds. So many videos at once as --videos says; `transformers` and "full" encode their frames as one batch. "GMAC" is as run: our encoders compute the class token
-alone in the last block. Of transformers it is the published count, every token through every block.
+Random weights, 12 frames a video, pixels prepared and in memory, so many videos at once as --videos says;
+`transformers` and our encoder of frames alone ("full") take their frames as one batch. Contenders of one model and
+dtype take turns, every second round backwards, and each is held against "full" in the same round; medians over the
+rounds. "GMAC" is as run: our encoders compute the class token alone in the last block. Of transformers it is the
+published count, every token through every block.
 
 A training step is forward and backward of the vision tower in float32 with LoRA on its fused projections alone trained
 ("dense": frames alone, their unit vectors averaged), on --batch videos, against random texts. Each contender runs in a

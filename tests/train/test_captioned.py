@@ -107,6 +107,26 @@ def test_a_share_of_the_videos_is_held_out(footage: tuple[Path, ...]) -> None:
     assert not learnt & asked
 
 
+def test_videos_of_one_recording_stay_together(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    for origins in (("x", "x", "y", "y"), ("x", "y", "x", "y"), ("y", "x", "x", "y")):
+        pairs = open_captioned(replace(source, videos=replace(source.videos, origins=origins)), held_out=0.5)
+        asked = {text[0] for text in pairs.held_out.sentences}
+        assert {origins["abcd".index(name)] for name in asked} in ({"x"}, {"y"})
+        assert len(asked) == 2
+    alone = replace(source, videos=replace(source.videos, origins=("x",) * 4))
+    with pytest.raises(SettingsError, match="4 videos of 1 recordings are too few to hold out 2"):
+        open_captioned(alone, held_out=0.25)
+
+
+def test_a_recording_on_both_sides_is_named(footage: tuple[Path, ...]) -> None:
+    source = clips(footage)
+    source = replace(source, videos=replace(source.videos, origins=("x", "y", "y", "z")))
+    some, rest = source.part([0, 1]), source.part([2, 3])
+    with pytest.raises(SettingsError, match="1 recordings are on both sides, such as y"):
+        open_captioned(some, held_out=(rest.videos, rest.paths))
+
+
 def test_a_batch_is_at_most_what_there_is_to_learn_from(footage: tuple[Path, ...]) -> None:
     assert open_captioned(clips(footage, batch=128), held_out=0.5).batch == 2
     assert open_captioned(clips(footage), held_out=0.5, batch=1).batch == 1

@@ -23,7 +23,7 @@ Split = Annotated[
 Pairs = Annotated[
     Path | None,
     typer.Option(
-        help="Instead of a data set: a .csv with columns video and caption, or a .jsonl with such fields."
+        help="Instead of a data set: a .csv with columns video, caption and, if clips share one, origin; or a .jsonl."
     ),
 ]
 Videos = Annotated[

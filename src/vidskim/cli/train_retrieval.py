@@ -25,7 +25,10 @@ FEW = 50  # videos held out
 Out = Annotated[Path, typer.Option(help="Folder for the adapter, result.json, checkpoints and curve.png.")]
 TrainSplit = Annotated[str | None, typer.Option(help="Of the data set, never test. Default: train.")]
 HeldOut = Annotated[
-    str, typer.Option(help="Share of the videos to select the best weights by, or a table of such videos.")
+    str,
+    typer.Option(
+        help="Share of the videos, whole recordings, to select the best weights by; or a table of videos."
+    ),
 ]
 SET_HELP = "plan (b32-12f, b16-12f, b32-64f, b16-64f, or JSON), split (place or clip), merge or faithful: name=value."
 Setting = Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)]
@@ -94,6 +97,8 @@ def train_retrieval(
     loop |= {"seed": seed, "device": device}
 
     def body() -> Outcome:
+        if steps is not None and epochs is not None:
+            raise SettingsError(f"give --steps or --epochs, not both; received {steps} and {epochs:g}")
         asked = CaptionSource(dataset, annotations, split, pairs, videos)
         read = {"settings": read_pairs("--set", setting), "config": read_pairs("--config", config)}
         more: dict[str, Any] = {name: values for name, values in read.items() if values}
@@ -141,10 +146,6 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     from vidskim.train.retrieval import train_retrieval as run
     from vidskim.train.syllabus import Retrieval, find_recipe
 
-    if loop["steps"] is not None and what["epochs"] is not None:
-        raise SettingsError(
-            f"give --steps or --epochs, not both; received {loop['steps']} and {what['epochs']:g}"
-        )
     recipe, own = find_recipe(videos="videos" in what)
     if loop["steps"] is not None:
         own.pop("epochs", None)

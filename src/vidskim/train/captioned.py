@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -127,18 +127,16 @@ def open_captioned(clips: CaptionedClips, *, held_out: float | Located, batch: i
         batch: videos in each batch; None is that of the clips, or all there are to learn from if those are fewer.
 
     Raises:
-        SettingsError: the share is out of range or leaves fewer than two videos on a side, a video is on both, or a
-            batch is more than there are to learn from.
+        SettingsError: the share is out of range or leaves fewer than two videos on a side, a video or recording is on
+            both, or a batch is more than there are to learn from.
     """
     if isinstance(held_out, float):
         learnt, asked = _hold_out(clips.videos, share=held_out)
         source, exam = clips.part(learnt), clips.part(asked)
     else:
         source, exam = clips, replace(clips, videos=held_out[0], paths=held_out[1])
-        if shared := set(source.paths) & set(exam.paths):
-            raise SettingsError(
-                f"{len(shared)} videos are on both sides, such as {min(shared)}; leave them out of one"
-            )
+        _check_apart("videos", map(str, source.paths), map(str, exam.paths))
+        _check_apart("recordings", source.videos.origins or (), exam.videos.origins or ())
     count = len(source.paths)
     if batch is not None and batch > count:
         raise SettingsError(
@@ -156,18 +154,36 @@ def open_captioned(clips: CaptionedClips, *, held_out: float | Located, batch: i
     )
 
 
+def _check_apart(what: str, learnt: Iterable[str], asked: Iterable[str]) -> None:
+    if shared := set(learnt) & set(asked):
+        raise SettingsError(
+            f"{len(shared)} {what} are on both sides, such as {min(shared)}; leave them out of one"
+        )
+
+
 def _hold_out(videos: CaptionedVideos, *, share: float) -> tuple[list[int], list[int]]:
-    """Numbers of the videos to train on, and of those to select by, chosen by the hash of their names."""
+    """Numbers of the videos to train on, and of those to select by, chosen by the hash of their names.
+
+    Videos cut from one recording are on one side, so a few more than the share may be held out.
+    """
     if not 0 < share < 1:
         raise SettingsError(f"the share of videos held out must lie between 0 and 1, received {share:g}")
     count = max(2, round(share * len(videos)))
-    if len(videos) - count < 2:
+    members: dict[str, list[int]] = {}
+    for number, origin in enumerate(videos.origins or videos.videos):
+        members.setdefault(origin, []).append(number)
+    asked: list[int] = []
+    for origin in sorted(members, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if len(asked) >= count:
+            break
+        asked += members[origin]
+    learnt = sorted(set(range(len(videos))) - set(asked))
+    if len(learnt) < 2:
         raise SettingsError(
-            f"{len(videos)} videos are too few to hold out {count} of them and train on two or more; give more videos, "
-            "or others to hold out"
+            f"{len(videos)} videos of {len(members)} recordings are too few to hold out {count} of them and train on "
+            "two or more; give more videos, or others to hold out"
         )
-    ordered = sorted(range(len(videos)), key=lambda n: hashlib.sha256(videos.videos[n].encode()).digest())
-    return sorted(ordered[count:]), sorted(ordered[:count])
+    return learnt, sorted(asked)
 
 
 @lru_cache(maxsize=4)

@@ -37,7 +37,8 @@ MSRVTT = {
             {"video_id": "video1", "caption": "of the test", "sen_id": 1},
             {"video_id": "video3", "caption": "a car", "sen_id": 2},
             {"video_id": "video4", "caption": "singing", "sen_id": 3},
-        ]
+        ],
+        "videos": [{"video_id": f"video{n}", "url": f"watch?v={n // 2}"} for n in range(1, 6)],
     },
 }
 ACTIVITYNET = {
@@ -71,9 +72,9 @@ VATEX = {
     "vatex_training_v1.0.json": [{"videoID": "G9z_1_11", "enCap": ["A man.", "A person."], "chCap": ["x"]}]
 }
 MSVD = {
-    "test_list.txt": "vid2\nvid1\n",
+    "test_list.txt": "-a_b_2_10_18\n-a_b_2_5_9\n",
     "raw-captions.pkl": pickle.dumps(
-        {"vid1": [["a", "dog"]], "vid2": [["rain"], ["it", "rains"]], "vid3": []}
+        {"-a_b_2_5_9": [["a", "dog"]], "-a_b_2_10_18": [["rain"], ["it", "rains"]], "vid3": []}
     ),
 }
 
@@ -83,9 +84,19 @@ CASES: list[tuple[str, str, dict[str, Any], CaptionedVideos]] = [
         "msrvtt",
         "train",
         MSRVTT,
-        CaptionedVideos(("video4", "video3"), ("a man sings", "a car", "singing"), (0, 1, 0)),
+        CaptionedVideos(
+            ("video4", "video3"),
+            ("a man sings", "a car", "singing"),
+            (0, 1, 0),
+            origins=("watch?v=2", "watch?v=1"),
+        ),
     ),
-    ("msrvtt", "train-7k", MSRVTT, CaptionedVideos(("video4",), ("a man sings", "singing"), (0, 0))),
+    (
+        "msrvtt",
+        "train-7k",
+        {**MSRVTT, "MSRVTT_data.json": {"sentences": MSRVTT["MSRVTT_data.json"]["sentences"]}},
+        CaptionedVideos(("video4",), ("a man sings", "singing"), (0, 0), origins=("video4",)),
+    ),
     (
         "activitynet",
         "val",
@@ -105,11 +116,29 @@ CASES: list[tuple[str, str, dict[str, Any], CaptionedVideos]] = [
         "test",
         LSMDC,
         CaptionedVideos(
-            ("1001_Flight_00.10", "1002_Film_00.20"), ("SOMEONE smiles.", 'He says "no".'), (0, 1)
+            ("1001_Flight_00.10", "1002_Film_00.20"),
+            ("SOMEONE smiles.", 'He says "no".'),
+            (0, 1),
+            origins=("1001_Flight", "1002_Film"),
         ),
     ),
-    ("vatex", "train", VATEX, CaptionedVideos(("G9z_1_11",), ("A man.", "A person."), (0, 0))),
-    ("msvd", "test", MSVD, CaptionedVideos(("vid2", "vid1"), ("rain", "it rains", "a dog"), (0, 0, 1))),
+    (
+        "vatex",
+        "train",
+        VATEX,
+        CaptionedVideos(("G9z_1_11",), ("A man.", "A person."), (0, 0), origins=("G9z",)),
+    ),
+    (
+        "msvd",
+        "test",
+        MSVD,
+        CaptionedVideos(
+            ("-a_b_2_10_18", "-a_b_2_5_9"),
+            ("rain", "it rains", "a dog"),
+            (0, 0, 1),
+            origins=("-a_b_2", "-a_b_2"),
+        ),
+    ),
 ]
 
 
@@ -189,6 +218,22 @@ def test_a_table_of_ones_own(tmp_path: Path, name: str, text: str) -> None:
     write(tmp_path, {name: text})
     wanted = CaptionedVideos(("a.mp4", "b.mp4"), ("a dog", "rain", "it runs"), (0, 1, 0))
     assert read_own(tmp_path / name) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("own.csv", "video,caption,origin\na.mp4,a dog,tape 1\nb.mp4,rain,\nc.mp4,it runs,tape 1\n"),
+        (
+            "own.jsonl",
+            '{"video": "a.mp4", "caption": "a dog", "origin": "tape 1"}\n{"video": "b.mp4", "caption": "rain"}\n'
+            '{"video": "c.mp4", "caption": "it runs", "origin": "tape 1"}\n',
+        ),
+    ],
+)
+def test_a_table_of_ones_own_names_the_recordings(tmp_path: Path, name: str, text: str) -> None:
+    write(tmp_path, {name: text})
+    assert read_own(tmp_path / name).origins == ("tape 1", "b.mp4", "tape 1")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Videos with their sentences: what every data set of captions becomes, and where its files are."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,19 +18,32 @@ class CaptionedVideos:
         texts: sentences, or paragraphs.
         owners: number of each text's video.
         end_s: only the first seconds of each video are used, or None for all of it.
+        origins: the recording each video is cut from, where several may be of one; None where each is its own.
     """
 
     videos: tuple[str, ...]
     texts: tuple[str, ...]
     owners: tuple[int, ...]
     end_s: float | None = None
+    origins: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.videos)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str]], *, end_s: float | None = None) -> "CaptionedVideos":
+    def of(
+        cls,
+        rows: Iterable[tuple[str, str]],
+        *,
+        end_s: float | None = None,
+        origin: Callable[[str], str] | None = None,
+    ) -> "CaptionedVideos":
         """From rows of video and sentence; blanks around and between words are made one.
+
+        Args:
+            rows: those of one video need not follow each other.
+            end_s: as the field.
+            origin: the recording a video is cut from, by its name.
 
         Raises:
             SettingsError: no rows, or a row without a video or without words.
@@ -44,7 +58,8 @@ class CaptionedVideos:
             texts.append(words)
         if not texts:
             raise SettingsError("there are no sentences")
-        return cls(tuple(numbers), tuple(texts), tuple(owners), end_s)
+        origins = None if origin is None else tuple(map(origin, numbers))
+        return cls(tuple(numbers), tuple(texts), tuple(owners), end_s, origins)
 
     def joined(self) -> "CaptionedVideos":
         """All sentences of a video as one paragraph, in their order."""
@@ -64,6 +79,7 @@ class CaptionedVideos:
             videos=tuple(self.videos[place] for place in places),
             texts=tuple(text for text, _ in kept),
             owners=tuple(owner for _, owner in kept),
+            origins=None if self.origins is None else tuple(self.origins[place] for place in places),
         )
 
     def locate(self, folder: Path) -> tuple["CaptionedVideos", tuple[Path, ...], tuple[str, ...]]:
@@ -97,3 +113,8 @@ class CaptionedVideos:
         there = {place for place, _ in found}
         missing = tuple(name for place, name in enumerate(self.videos) if place not in there)
         return self.part([place for place, _ in found]), tuple(path for _, path in found), missing
+
+
+def without_times(name: str) -> str:
+    """The recording of a clip named by it and the clip's start and end: "G9z_1_11" is of "G9z"."""
+    return re.sub(r"_\d+_\d+$", "", name)

@@ -31,4 +31,9 @@ def read_lsmdc(folder: Path, split: str) -> CaptionedVideos:
                 f"{path}, line {number}: expected {COLUMNS} columns between tabs, received {len(cells)}"
             )
         rows.append((cells[0].strip(), cells[-1]))
-    return CaptionedVideos.of(rows)
+    return CaptionedVideos.of(rows, origin=_film)
+
+
+def _film(clip: str) -> str:
+    """Of a clip such as "1001_Flight_00.00.10.500-00.00.14.250"."""
+    return clip.rpartition("_")[0]

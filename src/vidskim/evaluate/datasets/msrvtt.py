@@ -21,8 +21,15 @@ def read_msrvtt(folder: Path, split: str) -> CaptionedVideos:
         return CaptionedVideos.of((row["video_id"], row["sentence"]) for row in rows)
     names = {row["video_id"] for row in read_table(find_file(folder, TRAIN[split]), "video_id")}
     path = find_file(folder, SENTENCES)
+    document = read_json(path, dict)
     pairs = [
         (str(field(record, "video_id", path)), str(field(record, "caption", path)))
-        for record in field(read_json(path, dict), "sentences", path)
+        for record in field(document, "sentences", path)
     ]
-    return CaptionedVideos.of(pair for pair in pairs if pair[0] in names)
+    addresses = {
+        str(field(record, "video_id", path)): str(field(record, "url", path))
+        for record in document.get("videos", ())
+    }
+    return CaptionedVideos.of(
+        (pair for pair in pairs if pair[0] in names), origin=lambda name: addresses.get(name, name)
+    )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vidskim.errors import SettingsError
-from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.evaluate.datasets.captioned import CaptionedVideos, without_times
 from vidskim.evaluate.datasets.files import find_file, read_names
 from vidskim.evaluate.datasets.plain_pickle import read_plain_pickle
 
@@ -23,4 +23,5 @@ def read_msvd(folder: Path, split: str) -> CaptionedVideos:
         raise SettingsError(f"{path}: expected sentences by video, received {type(sentences).__name__}")
     if absent := [name for name in names if name not in sentences]:
         raise SettingsError(f"{path}: no sentences of {len(absent)} videos, such as {absent[0]}")
-    return CaptionedVideos.of((name, " ".join(words)) for name in names for words in sentences[name])
+    rows = ((name, " ".join(words)) for name in names for words in sentences[name])
+    return CaptionedVideos.of(rows, origin=without_times)

@@ -1,6 +1,7 @@
-"""A table of one's own: a row of video and caption, as CSV with a header or as JSON lines."""
+"""A table of one's own: a row of video, caption and perhaps origin, as CSV with a header or as JSON lines."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vidskim.errors import SettingsError
@@ -8,13 +9,15 @@ from vidskim.evaluate.datasets.captioned import CaptionedVideos
 from vidskim.evaluate.datasets.files import field, read_table, read_text
 
 LINES = (".jsonl", ".ndjson")
+ORIGIN = "origin"
 
 
 def read_own(table: Path) -> CaptionedVideos:
     """Videos and captions; several rows of one video are several captions of it.
 
     Args:
-        table: columns, or fields, "video" and "caption".
+        table: columns, or fields, "video" and "caption"; "origin", where there is one, names the recording a video is
+            cut from, so that videos of one stay together.
 
     Raises:
         SettingsError: not such a table.
@@ -22,9 +25,8 @@ def read_own(table: Path) -> CaptionedVideos:
     if not table.is_file():
         raise SettingsError(f"{table}: no such table of videos and captions")
     if table.suffix.lower() not in LINES:
-        rows = read_table(table, "video", "caption")
-        return CaptionedVideos.of((row["video"], row["caption"]) for row in rows)
-    pairs = []
+        return _from_rows(read_table(table, "video", "caption"))
+    rows = []
     for number, line in enumerate(read_text(table).splitlines(), start=1):
         if not line.strip():
             continue
@@ -32,5 +34,12 @@ def read_own(table: Path) -> CaptionedVideos:
             record = json.loads(line)
         except ValueError as error:
             raise SettingsError(f"{table}, line {number}: cannot be read as JSON ({error})") from error
-        pairs.append((str(field(record, "video", table)), str(field(record, "caption", table))))
-    return CaptionedVideos.of(pairs)
+        row = {name: str(field(record, name, table)) for name in ("video", "caption")}
+        rows.append({**row, **({ORIGIN: str(record[ORIGIN])} if record.get(ORIGIN) else {})})
+    return _from_rows(rows)
+
+
+def _from_rows(rows: Sequence[Mapping[str, str]]) -> CaptionedVideos:
+    origins = {row["video"]: row[ORIGIN] for row in rows if row.get(ORIGIN)}
+    pairs = ((row["video"], row["caption"]) for row in rows)
+    return CaptionedVideos.of(pairs, origin=(lambda video: origins.get(video, video)) if origins else None)

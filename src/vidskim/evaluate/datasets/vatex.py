@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vidskim.evaluate.datasets.captioned import CaptionedVideos
+from vidskim.evaluate.datasets.captioned import CaptionedVideos, without_times
 from vidskim.evaluate.datasets.files import field, find_file, read_json
 
 FILES = {
@@ -21,4 +21,4 @@ def read_vatex(folder: Path, split: str) -> CaptionedVideos:
         for record in read_json(path, list)
         for sentence in field(record, "enCap", path)
     ]
-    return CaptionedVideos.of(rows)
+    return CaptionedVideos.of(rows, origin=without_times)
