@@ -129,7 +129,8 @@ def _line_up(
 
 def _outcome(report: "Report", document: dict[str, Any], *, listed: int) -> Outcome:
     counts = f"{report.videos} of {listed} videos, {report.texts} texts, {report.frames} frames of each"
-    lines = [counts, *_tables(report), *lost_lines(report.missing, report.failed)]
+    error = f"the standard error of a recall over {report.videos} videos is up to {50 / report.videos**0.5:.1f} points"
+    lines = [counts, *_tables(report), "", error, *lost_lines(report.missing, report.failed)]
     return Outcome(document, lines, PARTIAL if report.missing or report.failed else DONE)
 
 

@@ -85,9 +85,9 @@ class SearchResult:
     min_score: float | None
 
     @property
-    def is_good(self) -> bool:
-        """Whether there is any match that is good enough."""
-        return bool(self.found)
+    def is_good(self) -> bool | None:
+        """Whether there is any match that is good enough; None where there is one and nothing said what is enough."""
+        return None if self.found and self.min_score is None else bool(self.found)
 
 
 def search(

@@ -52,7 +52,7 @@ async def search(asked: SearchRequest, parts: Parts) -> SearchAnswer:
         results=[_hit(rank, found, findings) for rank, found in enumerate(result.found, start=1)],
         level=asked.level or "moment",
         stages=_stages(result),
-        good=None if threshold is None else result.is_good,
+        good=result.is_good,
         best_score=result.best_score,
         threshold=threshold,
         how=result.how,
