@@ -10,7 +10,7 @@ which 13 show one actor, one in each action. A training that was stopped goes on
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 import vidskim
 from vidskim.evaluate.ranking import score_retrieval
@@ -42,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "TempMe, by clip": {"plan": {**JOINS, **MERGING}, "split": "clip"},
 }
 UNTRAINED = "frame-mean CLIP"
+Clip = NDArray[np.uint8]  # t y x 3
 
 
 def main() -> None:
@@ -105,8 +108,9 @@ def report_all(out: Path, *, seeds: int, steps: int) -> None:
             )
             for seed in range(seeds)
         ]
-    scores = {name: [ask(model, exam) for model in several] for name, several in models.items()}
-    seconds = time_all({name: several[0] for name, several in models.items()}, exam)
+    clips = [exam.read(number) for number in range(exam.count)]
+    scores = {name: [ask(model, exam, clips) for model in several] for name, several in models.items()}
+    seconds = time_all({name: several[0] for name, several in models.items()}, clips[:8])
     rows = {
         name: {
             "scores": scores[name],
@@ -125,10 +129,11 @@ def report_all(out: Path, *, seeds: int, steps: int) -> None:
     (out / "results.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def ask(model: RetrievalEncoder, exam: HeldOut) -> dict[str, float]:
+def ask(model: RetrievalEncoder, exam: HeldOut, clips: Sequence[Clip]) -> dict[str, float]:
     """Scores in per cent; "action" is the share of videos whose own caption comes first among their actor's."""
-    clips = [normalise(exam.read(number), model.preparation) for number in range(exam.count)]
-    videos = torch.cat([model.encode_video(torch.stack(clips[n : n + 8])) for n in range(0, len(clips), 8)])
+    videos = torch.cat(
+        [model.encode_video(prepare(model, clips[n : n + 8])) for n in range(0, len(clips), 8)]
+    )
     similarity = (model.encode_text(list(exam.sentences)) @ videos.T).numpy()
     to_video, to_text = score_retrieval(similarity, list(exam.owners))
     each = len(ACTIONS)
@@ -145,9 +150,16 @@ def ask(model: RetrievalEncoder, exam: HeldOut) -> dict[str, float]:
     }
 
 
-def time_all(models: Mapping[str, RetrievalEncoder], exam: HeldOut, rounds: int = 7) -> dict[str, float]:
-    """Median seconds a video, the models in turns, eight videos at once."""
-    pixels = torch.stack([normalise(exam.read(n), models[UNTRAINED].preparation) for n in range(8)])
+def prepare(model: RetrievalEncoder, clips: Sequence[Clip]) -> Tensor:
+    """As the model takes them: [b, t, 3, y, x]."""
+    return torch.stack([normalise(clip, model.preparation) for clip in clips])
+
+
+def time_all(
+    models: Mapping[str, RetrievalEncoder], clips: Sequence[Clip], rounds: int = 7
+) -> dict[str, float]:
+    """Median seconds a video, the models in turns, all clips at once."""
+    pixels = prepare(models[UNTRAINED], clips)
     taken: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(rounds + 1):
         for name, model in models.items():
