@@ -130,6 +130,12 @@ def test_an_adapter_in_the_models_folder_is_the_stores_too(
     assert (code, document["done"]) == (0, 1)
     code, found, _ = verb("search", "a red square", "--store", store, "--level", "video")
     assert (code, len(found["found"]), found["stages"]["without"]) == (0, 2, 0)
+    moved = model.rename(tmp_path / "moved")
+    asked = ("search", "a red square", "--store", store, "--level", "video")
+    assert verb(*asked)[0] == 1
+    code, again, _ = verb(*asked, "--retrieval", moved)
+    assert (code, again["found"]) == (0, found["found"])
+    moved.rename(model)
     save_adapter(model / ADAPTER_FILE, make_adapter(2), backbone=read_checkpoint(DEMO).backbone)
     shutil.copy(rendered / "v2.mp4", some)
     code, refused, _ = verb("index", some, "--store", store, "--fps", 2)
@@ -154,12 +160,19 @@ def test_details_without_a_model_and_odd_levels_are_refused(
     code, refused, _ = verb("search", "a", "--level", "frame")
     assert "moment, video" in refused["error"]["message"]
     code, refused, _ = verb("search", "a", "--level", "video", "--per-video", 1)
-    assert "--per-video and --between are about moments" in refused["error"]["message"]
+    assert "--per-video, --between and --window are about moments" in refused["error"]["message"]
+    code, refused, _ = verb("search", "a", "--level", "video", "--window", 1)
+    assert "--per-video, --between and --window are about moments" in refused["error"]["message"]
+    code, refused, _ = verb("search", "a", "--retrieval", "demo")
+    assert "--retrieval goes with --level; received --retrieval demo" in refused["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("name", "texts"),
-    [("index", ("--retrieval", "--adapter", "--plan", "--segment-s")), ("search", ("--level",))],
+    [
+        ("index", ("--retrieval", "--adapter", "--plan", "--segment-s")),
+        ("search", ("--level", "--retrieval")),
+    ],
 )
 def test_help_names_the_options(
     name: str, texts: tuple[str, ...], capsys: pytest.CaptureFixture[str]

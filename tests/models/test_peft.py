@@ -13,7 +13,7 @@ import transformers
 from torch import Tensor
 
 from vidskim.errors import CheckpointError
-from vidskim.models.adapter import Adapter, read_adapter
+from vidskim.models.adapter import Adapter, read_adapter, save_as_peft
 from vidskim.models.checkpoint import build_text, build_vision, read_checkpoint
 from vidskim.models.lora import LowRank
 from vidskim.models.peft import POSITIONS_FILE, read_peft, save_peft
@@ -95,6 +95,19 @@ def test_we_load_what_peft_saves(
     wanted = features(adapted.base_model.model, pixels, ids)
     for received, expected in zip(ours(folder, tmp_path / "adapter", pixels, ids), wanted, strict=True):
         torch.testing.assert_close(received, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_peft_does_not_know_lies_beside(tmp_path: Path, generator: torch.Generator) -> None:
+    settings = {"plan": {"frames": 8, "joins": [[1, 2]]}, "split": "clip"}
+    for positions in ({}, {1: torch.ones(8, 48)}):
+        adapter = Adapter(random_pairs(48, 3, generator), {}, positions, settings)
+        save_as_peft(tmp_path, adapter, backbone="ab")
+        back = read_adapter(tmp_path, backbone="ab")
+        assert (back.digest, back.settings) == (adapter.digest, settings)
+        with pytest.raises(CheckpointError, match=r"trained beside another model \(ab, expected cd\)"):
+            read_adapter(tmp_path, backbone="cd")
+    save_peft(tmp_path, adapter.vision, {})
+    assert not read_adapter(tmp_path, backbone="cd").settings  # nothing of the one before is left
 
 
 def test_clip_positions_lie_beside(tmp_path: Path, generator: torch.Generator) -> None:

@@ -108,7 +108,7 @@ def test_no_good_match_is_said_with_the_best_score(stocked: Shelf) -> None:
 
 def test_nothing_to_search_has_no_best_score(stocked: Shelf, shelf: Shelf) -> None:
     result = search(stocked.store, stocked.query, folder="/nowhere")
-    assert (result.found, result.best_score, result.is_good) == ((), None, False)
+    assert (result.found, result.best_score, result.is_good) == ((), None, None)
     stocked.store.remove([video.id for video in stocked.store.videos()])
     assert search(stocked.store, stocked.query).best_score is None
 

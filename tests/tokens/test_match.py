@@ -130,6 +130,40 @@ def test_empty_tokens_go_first_and_leave_their_place() -> None:
     assert bool(merge(x, everything, torch.zeros(1, 8), count=4)[0].isfinite().all())
 
 
+def test_full_tokens_beyond_the_empty_places_merge_by_likeness() -> None:
+    """Tokens 5, 6 and 8 are empty: 6 and 8 go, 0 takes 5's place, and of the others 4 is most like 7 (and 2 like 3)."""
+    size = torch.ones(1, 10)
+    size[0, [5, 6, 8]] = 0
+    metric = torch.eye(10)[None].clone()
+    metric[0, 4], metric[0, 7] = torch.eye(10)[9], torch.eye(10)[9]
+    metric[0, 2] = torch.eye(10)[3] + torch.eye(10)[0]
+    slots = match(metric, 4, protected=0, size=size)
+    merged, sizes = merge(metric, slots, size, count=6)
+    assert slots[0, 4] == slots[0, 7]
+    assert slots[0, 0] == slots[0, 5]
+    assert sorted(sizes[0].tolist()) == [1, 1, 1, 1, 1, 2]
+    further = match(metric, 5, protected=0, size=size)
+    assert further[0, 2] == further[0, 3]
+    assert torch.equal(merged[0, slots[0, 4]], metric[0, 4])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_merging_is_a_weighted_mean_and_learns_as_one(dtype: torch.dtype) -> None:
+    metric, x, size = draw(9, 11)
+    size[0, 3] = 0
+    slots, count = match(metric, 3, protected=1), 6
+    x = x.to(dtype).requires_grad_()
+    weight = torch.zeros(2, count, 9, dtype=dtype).scatter_(1, slots[:, None], size.to(dtype)[:, None])
+    plain = weight / weight.sum(dim=2, keepdim=True) @ x
+    merged, _ = merge(x, slots, size, count=count)
+    assert merged.dtype == dtype
+    torch.testing.assert_close(merged, plain, atol=1e-6, rtol=1e-6)
+    seen = torch.randn(merged.shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+    ours, theirs = (torch.autograd.grad((out * seen).sum(), x)[0] for out in (merged, plain))
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+    assert not ours[0, 3].any()
+
+
 def test_short_types_keep_their_type() -> None:
     metric, x, size = draw(10, 5)
     merged, sizes = merge(x.bfloat16(), match(metric.bfloat16(), 3, protected=1), size, count=7)

@@ -119,6 +119,31 @@ def test_videos_of_one_recording_stay_together(footage: tuple[Path, ...]) -> Non
         open_captioned(alone, held_out=0.25)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "held_out"),
+    [({"a": 10, "b": 90}, 10), ({"a": 90, "b": 10}, 10), ({"a": 40, "b": 56, "c": 1, "d": 3}, 4)],
+)
+def test_recordings_larger_than_the_share_are_learnt_from(sizes: dict[str, int], held_out: int) -> None:
+    """A twentieth of a hundred videos is five."""
+    origins = tuple(name for name, count in sizes.items() for _ in range(count))
+    names = tuple(map(str, range(100)))
+    videos = CaptionedVideos(names, names, tuple(range(100)), origins=origins)
+    source = CaptionedClips(videos, tuple(map(Path, names)), texts=TEXTS, frames=3, preparation=GREY, batch=2)
+    pairs = open_captioned(source, held_out=0.05)
+    assert (pairs.held_out.count, pairs.sentences) == (held_out, 100 - held_out)
+
+
+def test_where_one_side_does_not_know_its_recordings_it_is_said(
+    footage: tuple[Path, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = clips(footage)
+    some, rest = source.part([0, 1]), source.part([2, 3])
+    some = replace(some, videos=replace(some.videos, origins=("x", "y")))
+    with caplog.at_level(logging.WARNING, logger="vidskim"):
+        open_captioned(some, held_out=(rest.videos, rest.paths))
+    assert "clips of one may be on both sides" in caplog.text
+
+
 def test_a_recording_on_both_sides_is_named(footage: tuple[Path, ...]) -> None:
     source = clips(footage)
     source = replace(source, videos=replace(source.videos, origins=("x", "y", "y", "z")))

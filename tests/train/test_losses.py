@@ -88,6 +88,15 @@ def test_caption_loss_of_the_teacher_itself_is_its_entropy() -> None:
     assert caption_loss(teacher.roll(1, 0), teacher, texts, 10.0) > entropy
 
 
+def test_cosines_are_exact_where_the_rest_is_in_bfloat16() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, texts = (F.normalize(torch.randn(16, 8, generator=generator), dim=1) for _ in range(2))
+    exact = contrastive_loss(images, texts, torch.tensor(100.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (images @ texts.T).dtype == torch.bfloat16
+        assert torch.equal(contrastive_loss(images, texts, torch.tensor(100.0)), exact)
+
+
 def test_pairs_that_show_the_same_are_no_rivals() -> None:
     generator = torch.Generator().manual_seed(0)
     images, texts = (F.normalize(torch.randn(3, 8, generator=generator), dim=-1) for _ in range(2))

@@ -30,11 +30,18 @@ Between = Annotated[
 ]
 MinScore = Annotated[
     float | None,
-    typer.Option(help="Below it nothing matches, -1 to 1. Default: the model's own, if it has one."),
+    typer.Option(
+        help="Below it nothing matches, -1 to 1. Default: the model's own, if it has one; none of --level video."
+    ),
 ]
 ModelPlace = Annotated[
     str | None, typer.Option(help="Where the model is now. Default: where it was when the store was made.")
 ]
+RetrievalPlace = Annotated[
+    str | None,
+    typer.Option(help="The same of the model that `vidskim index --retrieval` named, for --level."),
+]
+WINDOW_S = 2.0
 
 
 def search(
@@ -46,12 +53,13 @@ def search(
     per_video: Annotated[int | None, typer.Option(help="Moments of one video at most.")] = None,
     folder: Annotated[str | None, typer.Option(help="Only videos in this folder and below.")] = None,
     between: Between = None,
-    window: Annotated[float, typer.Option(help="Moving average in seconds; 0 for none.")] = 2.0,
+    window: Annotated[float, typer.Option(help="Moving average in seconds; 0 for none.")] = WINDOW_S,
     min_score: MinScore = None,
     thumbnails: Annotated[
         Path | None, typer.Option(help="Write the best frame of each moment into this folder.")
     ] = None,
     model: ModelPlace = None,
+    retrieval: RetrievalPlace = None,
     device: Device = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -73,18 +81,21 @@ def search(
     def body() -> Outcome:
         from vidskim.store.dataset import Store
 
+        if retrieval is not None and level is None:
+            raise SettingsError(f"--retrieval goes with --level; received --retrieval {retrieval}")
         opened = Store.open(store)
+        places = {"source": model, "retrieval": retrieval, "device": device}
         settings: dict[str, Any] = {"limit": limit, "folder": folder, "min_score": min_score}
         if level == "video":
-            if per_video is not None or between is not None:
+            if per_video is not None or between is not None or window != WINDOW_S:
                 raise SettingsError(
-                    "--per-video and --between are about moments: leave them out with --level video"
+                    "--per-video, --between and --window are about moments: leave them out with --level video"
                 )
-            result = _find_videos(opened, text, model=model, device=device, settings=settings)
+            result = _find_videos(opened, text, places=places, settings=settings)
         elif level in (None, "moment"):
             settings |= {"per_video": per_video, "between": between, "window_s": window or None}
             result = _find_moments(
-                opened, text, segments_first=level is not None, model=model, device=device, settings=settings
+                opened, text, segments_first=level is not None, places=places, settings=settings
             )
         else:
             raise unknown_name("level", level, LEVELS)
@@ -95,12 +106,12 @@ def search(
 
 
 def _find_videos(
-    store: "Reader", text: str, *, model: str | None, device: str, settings: dict[str, Any]
+    store: "Reader", text: str, *, places: dict[str, Any], settings: dict[str, Any]
 ) -> "SearchResult":
     from vidskim.pipeline.origin import load_level_texts_of
     from vidskim.tasks.levels import search_videos
 
-    texts = load_level_texts_of(store, source=model, device=device)
+    texts = load_level_texts_of(store, **places)
     return search_videos(store, texts.encode_text([text])[0], **settings)
 
 
@@ -109,8 +120,7 @@ def _find_moments(
     text: str,
     *,
     segments_first: bool,
-    model: str | None,
-    device: str,
+    places: dict[str, Any],
     settings: dict[str, Any],
 ) -> "SearchResult":
     from vidskim.pipeline.origin import load_level_texts_of, load_text_of
@@ -119,8 +129,8 @@ def _find_moments(
 
     query = None
     if segments_first:
-        query = load_level_texts_of(store, source=model, device=device).encode_text([text])[0]
-    texts = load_text_of(store, source=model, device=device)
+        query = load_level_texts_of(store, **places).encode_text([text])[0]
+    texts = load_text_of(store, source=places["source"], device=places["device"])
     if settings["min_score"] is None:
         settings = {**settings, "min_score": texts.min_score}
     frame_query = texts.encode_text([text])[0]
@@ -218,6 +228,8 @@ class _Answer:
         result = self.result
         if result.best_score is None:
             return "nothing to search: the store is empty, or no frame passes the filters"
+        if result.min_score is None:
+            return "nothing found: the store changed during the search; ask again"
         return (
             f"no good match: the best {self.level} scores {result.best_score:.3f}, below {result.min_score:g}. "
             "Say it in other words, index more videos, or lower --min-score. "

@@ -144,7 +144,7 @@ def _locate(sentences: "CaptionedVideos", folder: Path) -> "Located":
 def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     """Options that were not given, None, are the recipe's."""
     from vidskim.train.retrieval import train_retrieval as run
-    from vidskim.train.syllabus import Retrieval, find_recipe
+    from vidskim.train.syllabus import WARM_UP, Retrieval, find_recipe
 
     recipe, own = find_recipe(videos="videos" in what)
     if loop["steps"] is not None:
@@ -152,7 +152,10 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     given = {name: value for name, value in what.items() if value is not None}
     if is_first_rank():
         note("first the untrained model is asked about the videos held out, to compare with")
-    report = run(Retrieval(**{**own, **given}), out, loop_settings(recipe, **loop), on_step=step_line())
+    settings = loop_settings(recipe, **loop)
+    if "videos" in what:
+        settings = replace(settings, warmup_steps=round(WARM_UP * settings.steps))
+    report = run(Retrieval(**{**own, **given}), out, settings, on_step=step_line())
     return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])
 
 

@@ -47,7 +47,8 @@ class TempMe:
             raise unknown_name("split of method='tempme',", str(self.split), SPLITS)
         if self.faithful and self.split != "place":
             raise SettingsError(
-                "faithful=True is the authors' code, which splits by place; received split='clip'"
+                "faithful=True is the authors' code, which splits by place; split='clip', from the settings or the "
+                "adapter, does not go with it"
             )
 
     def to_record(self) -> dict[str, object]:

@@ -14,7 +14,7 @@ from vidskim.disk import writing
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.layouts.tempme import is_authors, read_authors
 from vidskim.models.lora import LowRank
-from vidskim.models.peft import CONFIG_FILE, read_peft
+from vidskim.models.peft import CONFIG_FILE, WEIGHTS_FILE, read_peft, save_peft
 from vidskim.models.weights import hash_weights, read_weights
 from vidskim.tokens.clip_plan import ClipPlan
 
@@ -96,14 +96,25 @@ def save_adapter(
         notes: for the header: how it was trained.
     """
     state = {name: value.detach().float().cpu().contiguous() for name, value in adapter.to_state().items()}
-    header = {
-        **(notes or {}),
-        "format": FORMAT,
-        "backbone": backbone,
-        "settings": json.dumps(adapter.settings),
-    }
+    header = {**(notes or {}), "format": FORMAT, **_notes(adapter, backbone)}
     with writing(path) as file:
         file.write(safetensors.torch.save(state, metadata=header))
+
+
+def save_as_peft(folder: Path, adapter: Adapter, *, backbone: str, base_model: str | None = None) -> None:
+    """Write an adapter of a Hugging Face CLIP as PEFT reads it; clip positions, which it does not know, lie beside.
+
+    Args:
+        folder: made if need be; files of these names are overwritten.
+        adapter: its LoRA is of one rank.
+        backbone: hash of the model it was trained beside (`Checkpoint.backbone`).
+        base_model: name or path of that model, for PEFT.
+
+    Raises:
+        CheckpointError: several ranks, or nothing to save.
+    """
+    notes = _notes(adapter, backbone)
+    save_peft(folder, adapter.vision, adapter.text, adapter.positions, base_model=base_model, notes=notes)
 
 
 def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
@@ -111,13 +122,15 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
 
     Args:
         path: the file or folder.
-        backbone: hash of the model that will use it; only our files say what they belong to.
+        backbone: hash of the model that will use it; only what vidskim wrote says what it belongs to.
 
     Raises:
         CheckpointError: missing, damaged, of another format, or trained beside another model.
     """
     if (path / CONFIG_FILE).is_file():
-        return Adapter(*read_peft(path))
+        header = _header(path / WEIGHTS_FILE)
+        _check_backbone(header.get("backbone"), backbone, path)
+        return Adapter(*read_peft(path), _settings(header, path))
     header = _header(path)
     state = read_weights(path)
     if is_authors(state):
@@ -127,13 +140,21 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
             f"{path}: not an adapter; expected a file that vidskim trained, a folder with {CONFIG_FILE} (PEFT), or a "
             "checkpoint of TempMe's authors"
         )
-    made_for = header.get("backbone", "unknown")
-    if backbone not in (None, made_for):
-        raise CheckpointError(
-            f"{path}: this adapter was trained beside another model ({made_for[:12]}, expected {str(backbone)[:12]}); "
-            "load it with the checkpoint it was trained on"
-        )
+    _check_backbone(header.get("backbone", "unknown"), backbone, path)
     return Adapter.from_state(state, settings=_settings(header, path))
+
+
+def _notes(adapter: Adapter, backbone: str) -> dict[str, str]:
+    return {"backbone": backbone, "settings": json.dumps(adapter.settings)}
+
+
+def _check_backbone(made_for: str | None, backbone: str | None, path: Path) -> None:
+    """Where either is not known, nothing can be said."""
+    if None not in (made_for, backbone) and made_for != backbone:
+        raise CheckpointError(
+            f"{path}: this adapter was trained beside another model ({str(made_for)[:12]}, expected "
+            f"{str(backbone)[:12]}); load it with the checkpoint it was trained on"
+        )
 
 
 def _header(path: Path) -> dict[str, str]:

@@ -40,6 +40,7 @@ def save_peft(
     positions: Mapping[int, Tensor] | None = None,
     *,
     base_model: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write what `peft.PeftModel.from_pretrained(clip_model, folder)` loads.
 
@@ -49,6 +50,7 @@ def save_peft(
         text: the same of the text tower.
         positions: clip positions by block, for vidskim alone.
         base_model: name or path of the Hugging Face CLIP.
+        notes: for the header of PEFT's file, which PEFT passes over.
 
     Raises:
         CheckpointError: several ranks, or nothing to save.
@@ -66,7 +68,8 @@ def save_peft(
                 stem = ROOT + name.removesuffix(".weight")
                 state |= {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": rows}
     folder.mkdir(parents=True, exist_ok=True)
-    _save(state, folder / WEIGHTS_FILE)
+    _save(state, folder / WEIGHTS_FILE, notes)
+    (folder / POSITIONS_FILE).unlink(missing_ok=True)
     if positions:
         _save({str(layer): table for layer, table in positions.items()}, folder / POSITIONS_FILE)
     record = _record(
@@ -151,7 +154,7 @@ def _record(rank: int, targets: list[str], base_model: str | None) -> dict[str, 
     }
 
 
-def _save(state: Mapping[str, Tensor], path: Path) -> None:
+def _save(state: Mapping[str, Tensor], path: Path, notes: Mapping[str, str] | None = None) -> None:
     # plain copies: a file must not depend on views or devices, and its tensors share nothing
     plain = {name: value.detach().float().cpu().clone().contiguous() for name, value in state.items()}
-    safetensors.torch.save_file(plain, path, metadata={"format": "pt"})
+    safetensors.torch.save_file(plain, path, metadata={**(notes or {}), "format": "pt"})

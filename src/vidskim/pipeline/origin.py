@@ -51,12 +51,15 @@ def load_encoder_of(
     return encoder
 
 
-def load_level_texts_of(store: Reader, *, source: str | None = None, device: str = "auto") -> TextEncoder:
+def load_level_texts_of(
+    store: Reader, *, source: str | None = None, retrieval: str | None = None, device: str = "auto"
+) -> TextEncoder:
     """The text tower whose vectors compare with a store's vectors of segments and whole videos.
 
     Args:
         store: that keeps such vectors.
         source: where the store's model is now, if that is the retrieval model too; default where it was.
+        retrieval: where the retrieval model is now.
         device: where to compute.
 
     Raises:
@@ -68,7 +71,7 @@ def load_level_texts_of(store: Reader, *, source: str | None = None, device: str
         raise no_levels(store.uri)
     about = store.levels.about
     kept = {name: about.origin[name] for name in ("config", "adapter", "plan") if name in about.origin}
-    place = _retrieval_place(store, about, source)
+    place = retrieval or _retrieval_place(store, about, source)
     texts = load_text_encoder(place, method="tempme", device=device, **kept)
     if (texts.model, texts.weights) != (about.fingerprint.model, about.fingerprint.weights):
         raise _other_retrieval(store, place)

@@ -86,8 +86,8 @@ class SearchResult:
 
     @property
     def is_good(self) -> bool | None:
-        """Whether there is any match that is good enough; None where there is one and nothing said what is enough."""
-        return None if self.found and self.min_score is None else bool(self.found)
+        """Whether there is any match that is good enough; None where nothing says what is enough."""
+        return None if self.min_score is None else bool(self.found)
 
 
 def search(

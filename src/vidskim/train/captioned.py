@@ -130,13 +130,18 @@ def open_captioned(clips: CaptionedClips, *, held_out: float | Located, batch: i
         SettingsError: the share is out of range or leaves fewer than two videos on a side, a video or recording is on
             both, or a batch is more than there are to learn from.
     """
-    if isinstance(held_out, float):
+    if isinstance(held_out, int | float):
         learnt, asked = _hold_out(clips.videos, share=held_out)
         source, exam = clips.part(learnt), clips.part(asked)
     else:
         source, exam = clips, replace(clips, videos=held_out[0], paths=held_out[1])
         _check_apart("videos", map(str, source.paths), map(str, exam.paths))
         _check_apart("recordings", source.videos.origins or (), exam.videos.origins or ())
+        if (source.videos.origins is None) != (exam.videos.origins is None):
+            _log.warning(
+                "of the videos held out, or of the others, nothing says which recording they are cut from (column "
+                "origin): clips of one may be on both sides"
+            )
     count = len(source.paths)
     if batch is not None and batch > count:
         raise SettingsError(
@@ -164,7 +169,8 @@ def _check_apart(what: str, learnt: Iterable[str], asked: Iterable[str]) -> None
 def _hold_out(videos: CaptionedVideos, *, share: float) -> tuple[list[int], list[int]]:
     """Numbers of the videos to train on, and of those to select by, chosen by the hash of their names.
 
-    Videos cut from one recording are on one side, so a few more than the share may be held out.
+    Videos cut from one recording are on one side. A recording that would make them more than the share is left for
+    training, unless fewer than two videos would be held out.
     """
     if not 0 < share < 1:
         raise SettingsError(f"the share of videos held out must lie between 0 and 1, received {share:g}")
@@ -173,10 +179,12 @@ def _hold_out(videos: CaptionedVideos, *, share: float) -> tuple[list[int], list
     for number, origin in enumerate(videos.origins or videos.videos):
         members.setdefault(origin, []).append(number)
     asked: list[int] = []
-    for origin in sorted(members, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if len(asked) >= count:
-            break
-        asked += members[origin]
+    ordered = sorted(members, key=lambda name: hashlib.sha256(name.encode()).digest())
+    for origin in ordered:
+        if len(asked) + len(members[origin]) <= count:
+            asked += members[origin]
+    if len(asked) < 2:  # each recording alone is more than the share
+        asked = members[min(ordered, key=lambda name: (len(members[name]) < 2, len(members[name])))]
     learnt = sorted(set(range(len(videos))) - set(asked))
     if len(learnt) < 2:
         raise SettingsError(

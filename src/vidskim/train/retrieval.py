@@ -19,7 +19,7 @@ from vidskim.train.captioned import CaptionedClips, open_captioned
 from vidskim.train.data import Source
 from vidskim.train.distributed import Ranks, gather_rows, joined
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
-from vidskim.train.losses import contrastive_loss
+from vidskim.train.losses import contrastive_loss, cosines
 from vidskim.train.pairs import Pairs, RenderedPairs, Texts, open_rendered
 from vidskim.train.randaugment import RandAugment
 from vidskim.train.retriever import Retriever
@@ -60,7 +60,7 @@ class RetrievalTask:
         """
         videos, texts, scale = model(batch["frames"], batch["ids"])
         videos, texts, owners = gather_rows(videos), gather_rows(texts), gather_rows(batch["owners"])
-        first = (videos.detach() @ texts.detach().T).argmax(dim=1)
+        first = cosines(videos.detach(), texts.detach()).argmax(dim=1)
         right = owners[first] == owners
         return contrastive_loss(videos, texts, scale, owners=owners), {"batch_r1": right.float().mean()}
 

@@ -84,7 +84,7 @@ class Retrieval:
             raise SettingsError(f"epochs must be above 0, received {self.epochs:g}")
         if self.videos is None and self.epochs is not None:
             raise SettingsError("epochs goes with videos; rendered ones have no end")
-        if self.videos is None and not isinstance(self.held_out, float):
+        if self.videos is None and not isinstance(self.held_out, int | float):
             raise SettingsError("held_out goes with videos; rendered ones are held out by themselves")
         if self.videos is None and self.batch is not None and self.batch % EACH:
             raise SettingsError(

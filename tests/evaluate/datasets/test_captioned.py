@@ -37,7 +37,25 @@ def test_files_are_found_by_name_and_stem(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["b.mp4", "v_a.mkv", "c.mp4"]
     assert missing == ("z",)
     assert found.texts == ("two dogs", "a cat", "they run", "rain")
+    assert paths[0] == tmp_path / "b.mp4"
     with pytest.raises(SettingsError, match="none of the 1 videos is there, such as z"):
         CaptionedVideos.of([("z", "nothing")]).locate(tmp_path)
     with pytest.raises(SettingsError, match="no such folder of videos"):
         found.locate(tmp_path / "nowhere")
+
+
+def test_names_may_be_paths_and_doubtful_ones_are_refused(tmp_path: Path) -> None:
+    for name in ("cats/1.mp4", "dogs/1.mp4", "talk.mp4", "talk.mkv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = [("dogs/1.mp4", "a dog"), ("cats/1.mp4", "a cat"), ("talk", "words"), ("talk.2", "more")]
+    found, paths, missing = CaptionedVideos.of(rows).locate(tmp_path)
+    assert found.videos == ("dogs/1.mp4", "cats/1.mp4", "talk")
+    assert paths == (tmp_path / "dogs/1.mp4", tmp_path / "cats/1.mp4", tmp_path / "talk.mkv")
+    assert missing == ("talk.2",)
+    with pytest.raises(
+        SettingsError, match=r"1 may be .*cats/1.mp4 or .*dogs/1.mp4; name videos by their paths"
+    ):
+        CaptionedVideos.of([("1", "a cat")]).locate(tmp_path)
+    with pytest.raises(SettingsError, match=r"talk and talk\.mkv are both"):
+        CaptionedVideos.of([("talk", "words"), ("talk.mkv", "words")]).locate(tmp_path)

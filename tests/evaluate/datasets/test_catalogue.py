@@ -189,6 +189,18 @@ def test_every_data_set_is_tried() -> None:
             {**MSVD, "raw-captions.pkl": pickle.dumps([])},
             "expected sentences by video, received list",
         ),
+        (
+            "msvd",
+            "test",
+            {"test_list.txt": "a", "raw-captions.pkl": pickle.dumps({"a": [[b"rain"]]})},
+            r"expected a sentence or a list of words, received \[b'rain'\]",
+        ),
+        (
+            "msrvtt",
+            "test",
+            {"MSRVTT_JSFUSION_test.csv": "video_id,sentence\nvideo1,a\rb\n"},
+            "cannot be read as CSV",
+        ),
     ],
 )
 def test_files_that_do_not_fit_are_named(
@@ -223,17 +235,17 @@ def test_a_table_of_ones_own(tmp_path: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("own.csv", "video,caption,origin\na.mp4,a dog,tape 1\nb.mp4,rain,\nc.mp4,it runs,tape 1\n"),
+        ("own.csv", "video,caption,origin\na.mp4,a dog,0\nb.mp4,rain,\nc.mp4,it runs,0\n"),
         (
             "own.jsonl",
-            '{"video": "a.mp4", "caption": "a dog", "origin": "tape 1"}\n{"video": "b.mp4", "caption": "rain"}\n'
-            '{"video": "c.mp4", "caption": "it runs", "origin": "tape 1"}\n',
+            '{"video": "a.mp4", "caption": "a\u2028dog", "origin": 0}\r\n{"video": "b.mp4", "caption": "rain"}\r\n'
+            '{"video": "c.mp4", "caption": "it runs", "origin": 0}\r\n',
         ),
     ],
 )
 def test_a_table_of_ones_own_names_the_recordings(tmp_path: Path, name: str, text: str) -> None:
     write(tmp_path, {name: text})
-    assert read_own(tmp_path / name).origins == ("tape 1", "b.mp4", "tape 1")
+    assert read_own(tmp_path / name).origins == ("0", "b.mp4", "0")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Videos with their sentences: what every data set of captions becomes, and where its files are."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,36 +85,61 @@ class CaptionedVideos:
     def locate(self, folder: Path) -> tuple["CaptionedVideos", tuple[Path, ...], tuple[str, ...]]:
         """Those videos whose files are there.
 
-        A file counts by its name with or without suffix, wherever it lies in the folder, and also with a "v_" before,
-        as ActivityNet's files may have it.
+        A name may be a path in the folder. Else a file counts by its name with or without suffix, wherever it lies in
+        the folder, and also with a "v_" before, as ActivityNet's files may have it.
 
         Returns:
             The videos that are there, a path for each, and the names of those that are not.
 
         Raises:
-            SettingsError: there is no such folder, or not one of the videos is in it.
+            SettingsError: there is no such folder, not one of the videos is in it, or a name may be that of several
+                files in several folders, or two names are of one file.
         """
         if not folder.is_dir():
             raise SettingsError(f"{folder}: no such folder of videos")
-        files: dict[str, Path] = {}
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-                files.setdefault(path.name, path)
-                files.setdefault(path.stem, path)
-        found = []
+        files = _files_by_name(folder)
+        found: dict[Path, int] = {}
+        missing = []
         for place, name in enumerate(self.videos):
-            known = next((key for key in (name, Path(name).stem, f"v_{name}") if key in files), None)
-            if known is not None:
-                found.append((place, files[known]))
+            path = _find_file(name, folder, files)
+            if path is None:
+                missing.append(name)
+            elif (other := found.setdefault(path, place)) != place:
+                raise SettingsError(f"{self.videos[other]} and {name} are both {path}; leave one of them out")
         if not found:
             raise SettingsError(
                 f"{folder}: none of the {len(self)} videos is there, such as {', '.join(self.videos[:3])}"
             )
-        there = {place for place, _ in found}
-        missing = tuple(name for place, name in enumerate(self.videos) if place not in there)
-        return self.part([place for place, _ in found]), tuple(path for _, path in found), missing
+        return self.part(list(found.values())), tuple(found), tuple(missing)
 
 
 def without_times(name: str) -> str:
     """The recording of a clip named by it and the clip's start and end: "G9z_1_11" is of "G9z"."""
     return re.sub(r"_\d+_\d+$", "", name)
+
+
+def _files_by_name(folder: Path) -> dict[str, list[Path]]:
+    """Videos in a folder at any depth, by name with and without suffix."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            for key in {path.name, path.stem}:
+                files.setdefault(key, []).append(path)
+    return files
+
+
+def _find_file(name: str, folder: Path, files: Mapping[str, list[Path]]) -> Path | None:
+    """The file of a video, or None.
+
+    Raises:
+        SettingsError: it may be one of several.
+    """
+    if (folder / name).is_file():
+        return folder / name
+    bare = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
+    known = next((files[key] for key in (name, bare, f"v_{name}") if key in files), [])
+    if len({path.parent for path in known}) > 1:
+        raise SettingsError(
+            f"{name} may be {' or '.join(map(str, known[:3]))}; name videos by their paths in {folder}"
+        )
+    return known[0] if known else None

@@ -55,14 +55,17 @@ def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
     """Rows of a comma-separated file with a header.
 
     Raises:
-        SettingsError: a column is absent, or a row is short.
+        SettingsError: a column is absent, a row is short, or it cannot be read as such a file.
     """
     reader = csv.DictReader(io.StringIO(read_text(path)))
     if absent := [name for name in columns if name not in (reader.fieldnames or ())]:
         raise SettingsError(
             f"{path}: no column {', '.join(absent)}; it has {', '.join(reader.fieldnames or ())}"
         )
-    rows = list(reader)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise SettingsError(f"{path}, line {reader.line_num}: cannot be read as CSV ({error})") from error
     for number, row in enumerate(rows, start=2):
         if any(row[name] is None for name in columns):
             raise SettingsError(f"{path}, line {number}: fewer columns than the header")
@@ -71,7 +74,7 @@ def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
 
 def read_names(path: Path) -> list[str]:
     """Names, one a line."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
 def field(record: Any, name: str, path: Path) -> Any:

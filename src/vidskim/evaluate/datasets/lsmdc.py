@@ -22,7 +22,7 @@ def read_lsmdc(folder: Path, split: str) -> CaptionedVideos:
     """
     path = find_file(folder, FILES[split])
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         cells = line.split("\t")
@@ -36,4 +36,4 @@ def read_lsmdc(folder: Path, split: str) -> CaptionedVideos:
 
 def _film(clip: str) -> str:
     """Of a clip such as "1001_Flight_00.00.10.500-00.00.14.250"."""
-    return clip.rpartition("_")[0]
+    return clip.rpartition("_")[0] or clip

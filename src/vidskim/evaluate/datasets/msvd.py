@@ -1,6 +1,7 @@
 """MSVD: some forty sentences a video, in a pickle of word lists; it is read as data, never run."""
 
 from pathlib import Path
+from typing import Any
 
 from vidskim.errors import SettingsError
 from vidskim.evaluate.datasets.captioned import CaptionedVideos, without_times
@@ -23,5 +24,13 @@ def read_msvd(folder: Path, split: str) -> CaptionedVideos:
         raise SettingsError(f"{path}: expected sentences by video, received {type(sentences).__name__}")
     if absent := [name for name in names if name not in sentences]:
         raise SettingsError(f"{path}: no sentences of {len(absent)} videos, such as {absent[0]}")
-    rows = ((name, " ".join(words)) for name in names for words in sentences[name])
+    rows = ((name, _text(words, path)) for name in names for words in sentences[name])
     return CaptionedVideos.of(rows, origin=without_times)
+
+
+def _text(words: Any, path: Path) -> str:
+    """A sentence, which is a list of words in the official file."""
+    several = [words] if isinstance(words, str) else words
+    if not isinstance(several, list) or not all(isinstance(word, str) for word in several):
+        raise SettingsError(f"{path}: expected a sentence or a list of words, received {words!r}")
+    return " ".join(several)

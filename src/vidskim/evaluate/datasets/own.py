@@ -27,7 +27,7 @@ def read_own(table: Path) -> CaptionedVideos:
     if table.suffix.lower() not in LINES:
         return _from_rows(read_table(table, "video", "caption"))
     rows = []
-    for number, line in enumerate(read_text(table).splitlines(), start=1):
+    for number, line in enumerate(read_text(table).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -35,7 +35,9 @@ def read_own(table: Path) -> CaptionedVideos:
         except ValueError as error:
             raise SettingsError(f"{table}, line {number}: cannot be read as JSON ({error})") from error
         row = {name: str(field(record, name, table)) for name in ("video", "caption")}
-        rows.append({**row, **({ORIGIN: str(record[ORIGIN])} if record.get(ORIGIN) else {})})
+        rows.append(
+            {**row, **({ORIGIN: str(record[ORIGIN])} if record.get(ORIGIN) not in (None, "") else {})}
+        )
     return _from_rows(rows)
 
 
