@@ -30,7 +30,28 @@ from vidskim.video.prepare import Preparation, prepare_frames
 PREPARE_FRAMES = 64
 
 
-class VideoEncoder:
+class TrunkEncoder:
+    """What encoders of frames and of whole videos have in common: a vision tower."""
+
+    trunk: VisionTransformer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.trunk.class_token.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' type."""
+        return self.trunk.dtype
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.trunk.config.dim
+
+
+class VideoEncoder(TrunkEncoder):
     """A vision tower, a frame method and, where the checkpoint has one, a text tower.
 
     Made by `load_model`. It keeps no state between calls: encoding the same frames twice gives the same vectors.
@@ -61,21 +82,6 @@ class VideoEncoder:
     def __repr__(self) -> str:
         config = ", ".join(f"{name}={value!r}" for name, value in self.fingerprint.settings.items())
         return f"VideoEncoder({self.fingerprint.model}, {self.method.name}({config}), {self.dtype}, {self.device})"
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.trunk.class_token.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' type."""
-        return self.trunk.dtype
-
-    @property
-    def dim(self) -> int:
-        """Width of a vector."""
-        return self.trunk.config.dim
 
     @property
     def reading(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vidskim.methods.tempme import TempMe, make_tempme, mean_of_frames
 from vidskim.models.adapter import Adapter
 from vidskim.models.cost import vit_macs
 from vidskim.models.vit import unit
-from vidskim.pipeline.encoder import VideoEncoder
+from vidskim.pipeline.encoder import TrunkEncoder, VideoEncoder
 from vidskim.tokens.clip_plan import ClipBlock, ClipPlan
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import prepare_frames
@@ -72,7 +72,7 @@ class PlanTable:
         return {**record, "macs": self.macs, "full_macs": self.full_macs}
 
 
-class RetrievalEncoder:
+class RetrievalEncoder(TrunkEncoder):
     """A vision tower whose frames see each other, and the text tower beside it.
 
     Made by `load_model(..., method="tempme")`. It keeps no state between calls.
@@ -91,21 +91,6 @@ class RetrievalEncoder:
     def __repr__(self) -> str:
         plan, split = self.method.plan, self.method.split
         return f"RetrievalEncoder({self.fingerprint.model}, {plan}, split={split!r}, {self.dtype}, {self.device})"
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.trunk.class_token.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' type."""
-        return self.trunk.dtype
-
-    @property
-    def dim(self) -> int:
-        """Width of a vector."""
-        return self.trunk.config.dim
 
     @property
     def frames(self) -> int:
