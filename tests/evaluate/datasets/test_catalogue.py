@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,14 @@ def test_a_miniature_of_each(
     assert read_dataset(name, write(tmp_path, files), split) == expected
 
 
+def test_listed_videos_that_nobody_described_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="vidskim"):
+        read_dataset("didemo", write(tmp_path, DIDEMO), "test")
+    assert "no descriptions of 1 listed videos, such as never_described" in caplog.text
+
+
 def test_every_data_set_is_tried() -> None:
     assert {case[0] for case in CASES} == set(READERS)
 
@@ -183,6 +192,12 @@ def test_every_data_set_is_tried() -> None:
         ),
         ("vatex", "test", {}, "no vatex_public_test_english_v1.1.json or vatex_test_v1.1.json"),
         ("msvd", "test", {**MSVD, "test_list.txt": "vid9"}, "no sentences of 1 videos, such as vid9"),
+        (
+            "msrvtt",
+            "train-7k",
+            {**MSRVTT, "MSRVTT_train.7k.csv": "video_id\nvideo4\nvideo9\n"},
+            "no sentences of 1 videos, such as video9",
+        ),
         (
             "msvd",
             "test",

@@ -1,5 +1,6 @@
 """DiDeMo as paragraphs: all descriptions of a video are one text, and its first half minute is used."""
 
+import logging
 from pathlib import Path
 
 from vidskim.evaluate.datasets.captioned import CaptionedVideos
@@ -7,6 +8,7 @@ from vidskim.evaluate.datasets.files import field, find_file, read_json, read_na
 
 SPLITS = ("train", "val", "test")
 END_S = 31.0
+_log = logging.getLogger("vidskim")
 
 
 def read_didemo(folder: Path, split: str) -> CaptionedVideos:
@@ -25,4 +27,6 @@ def read_didemo(folder: Path, split: str) -> CaptionedVideos:
         return every
     places = {Path(name).stem: place for place, name in enumerate(every.videos)}
     names = [Path(name).stem for name in read_names(find_file(folder, listed))]
+    if absent := [name for name in names if name not in places]:
+        _log.warning("%s: no descriptions of %d listed videos, such as %s", path, len(absent), absent[0])
     return every.part([places[name] for name in names if name in places])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vidskim.errors import SettingsError
 from vidskim.evaluate.datasets.captioned import CaptionedVideos
 from vidskim.evaluate.datasets.files import field, find_file, read_json, read_table
 
@@ -26,6 +27,8 @@ def read_msrvtt(folder: Path, split: str) -> CaptionedVideos:
         (str(field(record, "video_id", path)), str(field(record, "caption", path)))
         for record in field(document, "sentences", path)
     ]
+    if absent := sorted(names - {name for name, _ in pairs}):
+        raise SettingsError(f"{path}: no sentences of {len(absent)} videos, such as {absent[0]}")
     addresses = {
         str(field(record, "video_id", path)): str(field(record, "url", path))
         for record in document.get("videos", ())
