@@ -152,7 +152,7 @@ def merge(x: Tensor, slots: Tensor, size: Tensor, *, count: int) -> tuple[Tensor
     places = torch.arange(b * count, device=x.device)
     rows = (slots + places[::count, None]).flatten()
     order = rows.argsort(stable=True)
-    # a weighted sum of rows in one pass: 1.3 to 5 times as fast as scattering products, see docs/log.md
+    # a weighted sum of rows in one pass, not products that are scattered; see docs/log.md
     exact = torch.promote_types(x.dtype, torch.float32)
     merged = F.embedding_bag(
         order,
