@@ -41,7 +41,6 @@ RetrievalPlace = Annotated[
     str | None,
     typer.Option(help="The same of the model that `vidskim index --retrieval` named, for --level."),
 ]
-WINDOW_S = 2.0
 
 
 def search(
@@ -53,7 +52,9 @@ def search(
     per_video: Annotated[int | None, typer.Option(help="Moments of one video at most.")] = None,
     folder: Annotated[str | None, typer.Option(help="Only videos in this folder and below.")] = None,
     between: Between = None,
-    window: Annotated[float, typer.Option(help="Moving average in seconds; 0 for none.")] = WINDOW_S,
+    window: Annotated[
+        float | None, typer.Option(help="Moving average in seconds; 0 for none. Default 2.")
+    ] = None,
     min_score: MinScore = None,
     thumbnails: Annotated[
         Path | None, typer.Option(help="Write the best frame of each moment into this folder.")
@@ -87,13 +88,14 @@ def search(
         places = {"source": model, "retrieval": retrieval, "device": device}
         settings: dict[str, Any] = {"limit": limit, "folder": folder, "min_score": min_score}
         if level == "video":
-            if per_video is not None or between is not None or window != WINDOW_S:
+            if per_video is not None or between is not None or window is not None:
                 raise SettingsError(
                     "--per-video, --between and --window are about moments: leave them out with --level video"
                 )
             result = _find_videos(opened, text, places=places, settings=settings)
         elif level in (None, "moment"):
-            settings |= {"per_video": per_video, "between": between, "window_s": window or None}
+            settings |= {"per_video": per_video, "between": between}
+            settings |= {} if window is None else {"window_s": window or None}
             result = _find_moments(
                 opened, text, segments_first=level is not None, places=places, settings=settings
             )
