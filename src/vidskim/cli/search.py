@@ -85,26 +85,44 @@ def search(
         if retrieval is not None and level is None:
             raise SettingsError(f"--retrieval goes with --level; received --retrieval {retrieval}")
         opened = Store.open(store)
-        places = {"source": model, "retrieval": retrieval, "device": device}
-        settings: dict[str, Any] = {"limit": limit, "folder": folder, "min_score": min_score}
-        if level == "video":
-            if per_video is not None or between is not None or window is not None:
-                raise SettingsError(
-                    "--per-video, --between and --window are about moments: leave them out with --level video"
-                )
-            result = _find_videos(opened, text, places=places, settings=settings)
-        elif level in (None, "moment"):
-            settings |= {"per_video": per_video, "between": between}
-            settings |= {} if window is None else {"window_s": window or None}
-            result = _find_moments(
-                opened, text, segments_first=level is not None, places=places, settings=settings
-            )
-        else:
-            raise unknown_name("level", level, LEVELS)
+        result = _find(
+            opened,
+            text,
+            level=level,
+            places={"source": model, "retrieval": retrieval, "device": device},
+            settings={"limit": limit, "folder": folder, "min_score": min_score},
+            of_moments={"per_video": per_video, "between": between, "window_s": window},
+        )
         pictures = None if thumbnails is None else _write_thumbnails(result, thumbnails)
         return _Answer(text, opened.uri, level or "moment", result, pictures).outcome()
 
     run_verb(body, as_json=as_json)
+
+
+def _find(
+    store: "Reader",
+    text: str,
+    *,
+    level: str | None,
+    places: dict[str, Any],
+    settings: dict[str, Any],
+    of_moments: dict[str, Any],
+) -> "SearchResult":
+    """By the level's route; settings of moments that are None are the library's."""
+    given = {name: value for name, value in of_moments.items() if value is not None}
+    if level == "video":
+        if given:
+            raise SettingsError(
+                "--per-video, --between and --window are about moments: leave them out with --level video"
+            )
+        return _find_videos(store, text, places=places, settings=settings)
+    if level not in (None, "moment"):
+        raise unknown_name("level", level, LEVELS)
+    if "window_s" in given:
+        given["window_s"] = given["window_s"] or None  # 0 is for none
+    return _find_moments(
+        store, text, segments_first=level is not None, places=places, settings={**settings, **given}
+    )
 
 
 def _find_videos(
