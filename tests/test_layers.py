@@ -25,6 +25,7 @@ LADDER = (
     ("train",),
     ("serve", "scale"),
     ("cli",),
+    ("__main__",),
 )
 STEP = {room: step for step, rooms in enumerate(LADDER) for room in rooms}
 

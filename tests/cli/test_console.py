@@ -1,6 +1,8 @@
 """Outcomes and errors to streams and exit codes."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +73,19 @@ def test_faults_of_ours_still_give_a_document_and_a_place(capsys: pytest.Capture
 def test_an_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(raising(KeyboardInterrupt()), as_json=False) == 130
     assert "run the same command again to go on" in capsys.readouterr().err
+
+
+def test_sigterm_is_as_ctrl_c_while_a_verb_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    def ended() -> Outcome:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Outcome({}, ["not reached"])
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert run(ended, as_json=False) == 130
+    captured = capsys.readouterr()
+    assert "run the same command again to go on" in captured.err
+    assert captured.out == ""
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+def test_python_can_run_it_as_a_module() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "vidskim", "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("vidskim ")
+
+
 def test_the_verbs_are_these_and_each_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert {command.name for command in app.registered_commands} == VERBS
     groups = {group.name: group.typer_instance for group in app.registered_groups}

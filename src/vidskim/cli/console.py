@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -44,10 +46,11 @@ class Outcome:
 def run_verb(body: Callable[[], Outcome], *, as_json: bool) -> None:
     """Run a verb's body, print its outcome or its error, and leave with the right exit code.
 
-    While the body runs, what anything prints goes to stderr, so that stdout holds the outcome alone.
+    While the body runs, what anything prints goes to stderr, so that stdout holds the outcome alone, and SIGTERM, by
+    which schedulers and `timeout` end a process, is as Ctrl-C.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _sigterm_as_interrupt():
             outcome = body()
     except VidskimError as error:
         outcome = _failure(error, as_json=as_json)
@@ -64,6 +67,20 @@ def run_verb(body: Callable[[], Outcome], *, as_json: bool) -> None:
     else:
         _print_lines(outcome.lines)
     raise typer.Exit(outcome.code)
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, unless signals do not come to this thread or somebody else handles it."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _failure(error: Exception, *, as_json: bool) -> Outcome:

@@ -5,22 +5,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A block that Ctrl-C does not cut in two: KeyboardInterrupt is raised after it.
+    """A block that Ctrl-C does not cut in two, nor SIGTERM where it is as that: KeyboardInterrupt is raised after it.
 
     Where signals do not come to this thread, or somebody else handles them, it changes nothing.
     """
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
+    raising = [number for number in SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+    if threading.current_thread() is not threading.main_thread():
+        raising = []
     came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    for number in raising:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in raising:
+            signal.signal(number, signal.default_int_handler)
     if came:
         raise KeyboardInterrupt

@@ -23,9 +23,15 @@ def test_rows_become_videos_with_sentences() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [("a", " ")], [("", "a dog")]])
-def test_rows_without_words_or_video_are_named(rows: list[tuple[str, str]]) -> None:
-    with pytest.raises(SettingsError, match=r"there are no sentences|without a video or without words"):
+def test_rows_without_any_words_or_a_video_are_refused(rows: list[tuple[str, str]]) -> None:
+    with pytest.raises(SettingsError, match=r"there are no sentences|a sentence without a video: 'a dog'"):
         CaptionedVideos.of(rows)
+
+
+def test_sentences_without_words_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [("a", "\n"), *ROWS, ("b", " "), ("z", "")]
+    assert CaptionedVideos.of(rows) == CaptionedVideos.of(ROWS)
+    assert caplog.messages == ["3 sentences have no words and are left out, the first of video a"]
 
 
 def test_files_are_found_by_name_and_stem(tmp_path: Path) -> None:

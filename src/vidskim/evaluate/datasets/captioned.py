@@ -1,5 +1,6 @@
 """Videos with their sentences: what every data set of captions becomes, and where its files are."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from vidskim.errors import SettingsError
 from vidskim.pipeline.sources import SUFFIXES
+
+_log = logging.getLogger("vidskim")
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,33 @@ class CaptionedVideos:
     ) -> "CaptionedVideos":
         """From rows of video and sentence; blanks around and between words are made one.
 
+        Sentences without words, of which released files have a few, are left out with a warning.
+
         Args:
             rows: those of one video need not follow each other.
             end_s: as the field.
             origin: the recording a video is cut from, by its name.
 
         Raises:
-            SettingsError: no rows, or a row without a video or without words.
+            SettingsError: no sentences, or one without a video.
         """
         numbers: dict[str, int] = {}
-        texts, owners = [], []
+        texts, owners, wordless = [], [], []
         for video, text in rows:
             words = " ".join(text.split())
-            if not video or not words:
-                raise SettingsError(f"a sentence without a video or without words: {video!r}, {text!r}")
+            if not video:
+                raise SettingsError(f"a sentence without a video: {text!r}")
+            if not words:
+                wordless.append(video)
+                continue
             owners.append(numbers.setdefault(video, len(numbers)))
             texts.append(words)
+        if wordless:
+            _log.warning(
+                "%d sentences have no words and are left out, the first of video %s",
+                len(wordless),
+                wordless[0],
+            )
         if not texts:
             raise SettingsError("there are no sentences")
         origins = None if origin is None else tuple(map(origin, numbers))
