@@ -132,6 +132,12 @@ def test_a_training_goes_on_with_the_same_curve(clip: Path, tmp_path: Path) -> N
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_the_usual_batch_is_the_same_training_as_its_number(clip: Path) -> None:
+    usual, said = (make_task(small_task(clip, batch=batch), seed=0).settings for batch in (None, 32))
+    assert usual == said
+    assert said["batch"] == 32
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -130,6 +130,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         "backbone": checkpoint.backbone,
         "side": checkpoint.vision.image,
         "pairs": pairs.digest,
+        "batch": pairs.batch,
     }
     return RetrievalTask(model=model, checkpoint=checkpoint, texts=texts, pairs=pairs, settings=settings)
 

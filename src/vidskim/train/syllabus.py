@@ -94,7 +94,7 @@ class Retrieval:
 
     def to_record(self) -> dict[str, object]:
         """What decides the outcome beside model, method and videos: plain JSON values."""
-        names = ("tune", "rank", "position_std", "batch", "words", "augment")
+        names = ("tune", "rank", "position_std", "words", "augment")
         return {name: getattr(self, name) for name in names}
 
 
