@@ -101,10 +101,15 @@ def test_nearest_is_what_comparing_one_by_one_gives(library: Shelf, data: st.Dat
         assert (start, end) == (truth[video].start_s[position], truth[video].end_s[position])
 
 
-def test_scores_of_one_video_are_its_curve(library: Shelf) -> None:
+def test_scores_of_videos_are_their_curves_from_table_and_cache(library: Shelf) -> None:
     query = unit(1, seed=99)[0]
+    curves = library.store.scores([*library.truth, "nobody"], query)
+    assert list(curves) == list(library.truth)
+    library.store.nearest(query)  # makes the cache
+    again = library.store.scores(list(library.truth), query)
+    assert all(np.array_equal(again[video].scores, curve.scores) for video, curve in curves.items())
     for video, each in library.truth.items():
-        curve = library.store.scores(video, query)
+        curve = curves[video]
         assert np.allclose(curve.scores, each.vectors @ query, atol=1e-6)
         assert curve.start_s.tolist() == each.start_s.tolist()
         assert curve.end_s.tolist() == each.end_s.tolist()
@@ -113,8 +118,6 @@ def test_scores_of_one_video_are_its_curve(library: Shelf) -> None:
 
 def test_an_unknown_video_is_an_error(library: Shelf) -> None:
     message = "no video 'nobody' among the 8 stored; `vidskim store list` shows ids"
-    with pytest.raises(StoreError, match=message):
-        library.store.scores("nobody", unit(1, seed=0)[0])
     with pytest.raises(StoreError, match=message):
         library.store.frames("nobody")
     with pytest.raises(StoreError, match=message):

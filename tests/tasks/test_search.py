@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from vidskim.errors import SettingsError, StoreError
+from vidskim.store.cache import Cache
 from vidskim.store.reader import Reader
+from vidskim.store.records import Frames
+from vidskim.store.view import BehindError
 from vidskim.tasks.ground import ground
 from vidskim.tasks.search import SearchResult, search, search_each
 from vidskim.tasks.stored import find_stored, ground_stored
@@ -162,9 +165,9 @@ def test_videos_that_cannot_reach_the_ranks_are_not_looked_into(
     looked: list[str] = []
     real = Reader.scores
 
-    def scores(self: Reader, video_id: str, query: Any) -> Any:
-        looked.append(video_id)
-        return real(self, video_id, query)
+    def scores(self: Reader, video_ids: list[str], query: Any) -> Any:
+        looked.extend(video_ids)
+        return real(self, video_ids, query)
 
     monkeypatch.setattr(Reader, "scores", scores)
     result = search(shelf.store, shelf.query, limit=3)
@@ -186,26 +189,30 @@ def test_the_ranks_are_those_of_looking_into_everything(shelf: Shelf) -> None:
     assert [each.path for each in result.found] == expected
 
 
-@pytest.mark.parametrize("still_there", [False, True])
-def test_a_video_removed_in_the_middle_is_left_out_and_trouble_is_not_hidden(
-    stocked: Shelf, monkeypatch: pytest.MonkeyPatch, still_there: bool
-) -> None:
-    dog, real = find_stored(stocked.store, "/a/dog.mp4").id, Reader.scores
+def test_a_video_removed_in_the_middle_is_left_out(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    dog, real = find_stored(stocked.store, "/a/dog.mp4").id, Cache.frames
+    asked: list[int] = []
 
-    def scores(self: Reader, video_id: str, query: Any) -> Any:
-        if video_id == dog:
-            if not still_there:
-                stocked.store.remove([dog])
-            raise StoreError("cannot be read")
-        return real(self, video_id, query)
+    def frames(self: Cache, counts: dict[str, int]) -> dict[str, Frames]:
+        asked.append(len(counts))
+        if len(asked) == 1:
+            stocked.store.remove([dog])
+            raise BehindError("rows are gone")
+        return real(self, counts)
 
-    monkeypatch.setattr(Reader, "scores", scores)
-    if still_there:
-        with pytest.raises(StoreError, match="cannot be read"):
-            search(stocked.store, stocked.query)
-    else:
-        names = {each.name for each in search(stocked.store, stocked.query).found}
-        assert names == {"cat.mp4", "dull.mp4"}
+    monkeypatch.setattr(Cache, "frames", frames)
+    names = {each.name for each in search(stocked.store, stocked.query).found}
+    assert names == {"cat.mp4", "dull.mp4"}
+    assert asked == [3, 2]
+
+
+def test_trouble_while_reading_videos_is_not_hidden(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def frames(self: Cache, counts: dict[str, int]) -> dict[str, Frames]:
+        raise BehindError("rows are gone")
+
+    monkeypatch.setattr(Cache, "frames", frames)
+    with pytest.raises(StoreError, match="is damaged, or changes faster than it can be read: rows are gone"):
+        search(stocked.store, stocked.query)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ def stocked(shelf: Shelf) -> Shelf:
 
 def test_grounding_a_stored_video_by_id_and_by_path(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     settings: dict[str, Any] = {"window_s": 1.5, "factor": 0.9}
-    curve = stocked.store.scores(find_stored(stocked.store, "/a/dog.mp4").id, stocked.query)
+    dog = find_stored(stocked.store, "/a/dog.mp4").id
+    curve = stocked.store.scores([dog], stocked.query)[dog]
     expected = ground(curve.scores, curve.start_s, **settings)
     monkeypatch.chdir("/")
     for name in ("/a/dog.mp4", Path("a/dog.mp4"), find_stored(stocked.store, "/a/dog.mp4").id):

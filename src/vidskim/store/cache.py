@@ -13,7 +13,7 @@ from vidskim.disk import locked
 from vidskim.store.fetch import fetch
 from vidskim.store.location import Location, user_cache
 from vidskim.store.matrix import Matrix, load_matrix, save_matrix
-from vidskim.store.records import About
+from vidskim.store.records import About, Frames
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -58,20 +58,24 @@ class Cache:
                 self._held = counts
             return self._file, self._tail
 
-    def holding(self, entry: str) -> Matrix | None:
-        """The matrix that holds an entry already, if one does."""
-        with self._lock:
-            return next((part for part in (self._file, self._tail) if entry in part.entries), None)
+    def frames(self, counts: Counts) -> dict[str, Frames]:
+        """The rows of some entries, without writing a file for it: what neither it nor memory has is read at once.
 
-    def read(self, counts: Counts) -> Matrix:
-        """Some entries from the store itself; counts says how many rows each has.
+        Args:
+            counts: rows of each of them.
 
         Raises:
             BehindError: rows of theirs are gone.
         """
-        matrix = self._room(counts)
-        fetch(self._table, matrix, counts.keys())
-        return matrix
+        with self._lock:
+            if not self._file.entries:
+                self._file = next(filter(None, map(self._load, self._folders)), self._file)
+            parts = {
+                entry: part for part in (self._tail, self._file) for entry in counts.keys() & part.entries
+            }
+        rest = self._room({entry: count for entry, count in counts.items() if entry not in parts})
+        fetch(self._table, rest, rest.entries)
+        return {entry: parts.get(entry, rest).frames(entry) for entry in counts}
 
     def _room(self, counts: Counts) -> Matrix:
         return Matrix.empty(counts, dimensions=self._about.dimensions)

@@ -18,7 +18,7 @@ from vidskim.store.nearest import check_request
 from vidskim.store.records import About, Frames, Hits, LevelVectors, Vectors
 from vidskim.store.schema import SEGMENTS, WHOLES
 from vidskim.store.tables import LevelTables, Tables
-from vidskim.store.view import View
+from vidskim.store.view import View, listed_ids
 
 Level = Literal["segment", "video"]
 LEVELS = ("segment", "video")
@@ -114,7 +114,7 @@ class Levels:
         if level not in LEVELS:
             raise unknown_name("level", level, LEVELS)
         check_request(limit, between)
-        wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+        wanted = listed_ids(ids)
 
         def answer(view: View) -> Hits:
             column = check_query(query, dimensions=self.about.dimensions)
@@ -172,9 +172,7 @@ class Levels:
         return self._read(answer)
 
     def _rows(self, view: View, level: str, entry: str) -> Frames:
-        cache = self._cache(level)
-        matrix = cache.holding(entry) or cache.read({entry: _counts(view, level)[entry]})
-        return matrix.frames(entry)
+        return self._cache(level).frames({entry: _counts(view, level)[entry]})[entry]
 
     def _cache(self, level: str) -> Cache:
         tables = self.tables

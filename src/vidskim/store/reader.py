@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from vidskim.store.levels import Levels
 from vidskim.store.nearest import How, Index, check_request, choose, find_index, search_index
 from vidskim.store.records import About, Count, Curve, Frames, Hits, State, StoredVideo, Vectors, stored_path
 from vidskim.store.tables import Tables, reported
-from vidskim.store.view import BehindError, View, may_be_behind
+from vidskim.store.view import BehindError, View, listed_ids, may_be_behind
 
 OBJECT_STORE_FRESH_S = 2.0  # on an object store, asking for the latest version costs a round trip
 _TRIES = 4
@@ -100,8 +100,7 @@ class Reader:
     def steady(self) -> Iterator[None]:
         """For many small reads of one answer: this thread looks for a newer version now, and not at each of them."""
         before = self._is_steady
-        if not before:
-            self._fresh()
+        self._fresh()
         self._steady.on = True
         try:
             yield
@@ -199,12 +198,11 @@ class Reader:
         """As `nearest` for several queries at once; exact search then goes through the vectors once for all."""
         check_request(limit, between)
         columns = np.stack([check_query(query, dimensions=self.about.dimensions) for query in queries])
-        wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+        wanted = listed_ids(ids)
 
         def answer(view: View) -> list[Hits]:
             entries = view.select(folder=folder, ids=wanted)
-            rows = sum(view.counts[entry] for entry in entries)
-            index = self._index()
+            rows, index = sum(view.counts[entry] for entry in entries), self._index()
             if choose(how, rows=rows, index=index) == "exact" or index is None:
                 matrices = self._cache.matrices(view.counts)
                 return search_exact_each(matrices, columns, limit=limit, entries=entries, between=between)
@@ -232,24 +230,30 @@ class Reader:
 
         def answer(view: View) -> Frames:
             entry = view.video(video_id).entry
-            matrix = self._cache.holding(entry) or self._cache.read({entry: view.counts[entry]})
-            return matrix.frames(entry)
+            return self._cache.frames({entry: view.counts[entry]})[entry]
 
         return self._read(answer)
 
-    def scores(self, video_id: str, query: Tensor | Vectors) -> Curve:
-        """The cosine of every frame of one video with a query.
+    def scores(self, video_ids: Collection[str], query: Tensor | Vectors) -> dict[str, Curve]:
+        """The cosine of every frame of some videos, read together, with a query, float [d] of unit length.
 
-        Args:
-            video_id: of the video.
-            query: float [d], unit length.
+        Videos that are not there are left out.
 
         Raises:
-            StoreError: there is no such video, or the query does not fit.
+            StoreError: the query does not fit.
         """
         column = check_query(query, dimensions=self.about.dimensions)
-        frames = self.frames(video_id)
-        return Curve(frames.start_s, frames.end_s, multiply(frames.vectors, column))
+
+        def answer(view: View) -> dict[str, Curve]:
+            entries = {view.entry_of[video]: video for video in video_ids if video in view.entry_of}
+            held = self._cache.frames({entry: view.counts[entry] for entry in entries}).items()
+            curves = (
+                (entry, Curve(each.start_s, each.end_s, multiply(each.vectors, column)))
+                for entry, each in held
+            )
+            return {entries[entry]: curve for entry, curve in curves}
+
+        return self._read(answer)
 
     def _latest(self) -> View:
         with may_be_behind():

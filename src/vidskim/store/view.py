@@ -128,9 +128,9 @@ class View:
         Raises:
             StoreError: an id is not in the store.
         """
-        chosen = self.entries
+        chosen, ids = self.entries, listed_ids(ids)
         if ids is not None:
-            wanted = {ids} if isinstance(ids, str) else set(ids)
+            wanted = set(ids)
             for video in sorted(wanted - self.rows.keys()):
                 self.video(video)
             chosen = {self.entry_of[video]: video for video in wanted}
@@ -143,6 +143,11 @@ class View:
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def listed_ids(ids: Iterable[str] | None) -> list[str] | None:
+    """Ids of videos, to be gone through more than once; one alone is a list of one."""
+    return None if ids is None else [ids] if isinstance(ids, str) else list(ids)
 
 
 def _below(path: str, root: str) -> bool:

@@ -19,6 +19,7 @@ from vidskim.errors import StoreError
 from vidskim.store.levels import Levels, no_levels
 from vidskim.store.reader import Reader
 from vidskim.store.records import Hits, Vectors
+from vidskim.store.view import listed_ids
 from vidskim.tasks.moment import Moment
 from vidskim.tasks.search import SEARCH_WINDOW_S, Found, Ranking, SearchResult, check_search
 
@@ -67,7 +68,7 @@ def search_videos(
     check_search(limit, None, min_score)
     with store.steady():
         levels, clock, found = _levels(store), _Clock(), []
-        wholes = levels.nearest(query, level="video", limit=limit, folder=folder, ids=_listed(ids))
+        wholes = levels.nearest(query, level="video", limit=limit, folder=folder, ids=listed_ids(ids))
         clock.stop("videos")
         scores = dict(zip(wholes.videos, wholes.scores.tolist(), strict=True))
         good = [video for video, score in scores.items() if min_score is None or score >= min_score]
@@ -117,13 +118,12 @@ def search_segments(
     with store.steady():
         levels, clock, most = _levels(store), _Clock(), SEGMENTS_PER_RESULT * limit
         hits = levels.nearest(
-            query, level="segment", limit=most, folder=folder, ids=_listed(ids), between=between
+            query, level="segment", limit=most, folder=folder, ids=listed_ids(ids), between=between
         )
         clock.stop("segments")
         for video, start, end in zip(hits.videos, hits.start_s.tolist(), hits.end_s.tolist(), strict=True):
             spans.setdefault(video, []).append((start, end))
-        for video, touching in spans.items():
-            ranking.add(video, touching=touching)
+        ranking.add(spans, touching=spans)
         result = ranking.result(min_score)
         clock.stop("moments")
         without = len(levels.lacking())
@@ -159,7 +159,3 @@ def _levels(store: Reader) -> Levels:
     if store.levels is None:
         raise no_levels(store.uri)
     return store.levels
-
-
-def _listed(ids: Iterable[str] | None) -> list[str] | None:
-    return None if ids is None else [ids] if isinstance(ids, str) else list(ids)

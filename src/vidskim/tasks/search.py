@@ -9,7 +9,7 @@ and all of these are ranked by their score, the maximum of the smoothed curve.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from torch import Tensor
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.reader import Reader
 from vidskim.store.records import Curve, Hits, Vectors
+from vidskim.store.view import listed_ids
 from vidskim.tasks.ground import ground
 from vidskim.tasks.moment import Moment
 
@@ -150,7 +151,7 @@ def search_each(
 ) -> list[SearchResult]:
     """As `search` for several queries with the same settings; the store's vectors are gone through once for all."""
     check_search(limit, per_video, min_score)
-    wanted = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+    wanted = listed_ids(ids)
     rankings = [
         Ranking(store, query, limit=limit, per_video=per_video, between=between, window_s=window_s)
         for query in queries
@@ -211,24 +212,28 @@ class Ranking:
         self._how = hits.how
         videos_most = CANDIDATES_PER_RESULT * self._limit
         candidates = _candidates(hits, most=videos_most)
-        for video, best_score in candidates:
-            if self._is_out_of_reach(best_score):
+        unseen = [(video, score) for video, score in candidates if video not in self._looked]
+        for first in range(0, len(unseen), self._limit):
+            within = unseen[first : first + self._limit]
+            if within[0][1] <= self._least:
                 break
-            if video not in self._looked:
-                self._looked.add(video)
-                self.add(video)
+            videos = [video for video, _ in within]
+            self._looked.update(videos)
+            self.add(videos)
         all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
-        return all_seen or self._is_out_of_reach(float(hits.scores[-1]))
+        return all_seen or float(hits.scores[-1]) <= self._least
 
-    def add(self, video: str, *, touching: Sequence[tuple[float, float]] | None = None) -> None:
-        """Rank the moments of a video; of half-open ranges of seconds, only those that overlap one of them."""
-        curve = _read_curve(self._store, video, self.query)
-        if curve is None:
-            return
-        cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
-        if touching is not None:
-            cuts = [cut for cut in cuts if _overlaps(cut.moment, touching)]
-        self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
+    def add(
+        self, videos: Collection[str], *, touching: Mapping[str, Sequence[tuple[float, float]]] | None = None
+    ) -> None:
+        """Rank the moments of some videos; of half-open ranges of seconds, only those that overlap one of them."""
+        for video, curve in self._store.scores(videos, self.query).items():
+            if curve.scores.max(initial=-1) < self._least:
+                continue
+            cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
+            if touching is not None:
+                cuts = [cut for cut in cuts if _overlaps(cut.moment, touching[video])]
+            self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
 
     def result(self, min_score: float | None) -> SearchResult:
         """The first ranks, as far as they are good enough."""
@@ -238,9 +243,10 @@ class Ranking:
         best = self._cuts[0].moment.score if self._cuts else None
         return SearchResult(tuple(_named(self._store, good)), self._how, best, min_score)
 
-    def _is_out_of_reach(self, best_score: float) -> bool:
-        """Whether a video whose nearest frame has this score cannot reach the ranks."""
-        return len(self._cuts) >= self._limit and self._cuts[self._limit - 1].moment.score >= best_score
+    @property
+    def _least(self) -> float:
+        """The score of the last rank; a video whose nearest frame has no more cannot reach the ranks."""
+        return self._cuts[self._limit - 1].moment.score if len(self._cuts) >= self._limit else -math.inf
 
 
 def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
@@ -249,17 +255,6 @@ def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
     for row, video in enumerate(hits.videos):
         scores.setdefault(video, float(hits.scores[row]))
     return list(scores.items())[:most]
-
-
-def _read_curve(store: Reader, video_id: str, query: Tensor | Vectors) -> Curve | None:
-    """A video's curve; None if it was removed since its frames were found."""
-    try:
-        return store.scores(video_id, query)
-    except StoreError:
-        store.refresh()
-        if any(video.id == video_id for video in store.videos()):
-            raise
-        return None
 
 
 def _cut(

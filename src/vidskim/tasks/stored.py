@@ -32,7 +32,10 @@ def ground_stored(
         StoreError: the video is not in the store, or the query does not fit.
         SettingsError: a setting is out of range.
     """
-    curve = store.scores(find_stored(store, video).id, query)
+    found = find_stored(store, video).id
+    curve = store.scores([found], query).get(found)
+    if curve is None:
+        raise StoreError(f"{video} was removed from {store.uri} just now")
     return ground(
         curve.scores,
         curve.start_s,
