@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidskim.tokens.match import match, merge, merged_count, undo
+from vidskim.tokens.match import match, match_by_loss, merge, merged_count, undo
 
 shapes = st.fixed_dictionaries(
     {
@@ -99,6 +99,18 @@ def test_slots_compose() -> None:
 def test_equal_tokens_merge_in_order() -> None:
     slots = match(torch.ones(1, 8, 3), 2, protected=0)
     assert slots.tolist() == [[2, 2, 2, 3, 0, 4, 1, 5]]
+
+
+def test_tokens_meet_the_same_ones_where_the_rest_is_in_bfloat16(generator: torch.Generator) -> None:
+    """Frames of a video are much alike: in bfloat16 many cosines near 1 would be equal."""
+    metric = 1 + 0.05 * torch.randn(4, 60, 16, generator=generator)
+    ones, importance = torch.ones(4, 60), torch.rand(4, 60, generator=generator)
+    exact = match(metric, 20, protected=2)
+    by_loss = match_by_loss(metric, 20, size=ones, importance=importance, protected=2)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(match(metric, 20, protected=2), exact)
+        again = match_by_loss(metric, 20, size=ones, importance=importance, protected=2)[0]
+    assert torch.equal(again, by_loss)
 
 
 def test_runs_meet_runs() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidskim.models.attention import attend
-from vidskim.models.reduction import Reduction
+from vidskim.models.reduction import Reduction, mean_of_heads
 from vidskim.tokens.clip_plan import ClipBlock
 from vidskim.tokens.match import match, merge
 
@@ -95,7 +95,7 @@ class JoinClips(Reduction):
         """Proportional attention: the logarithm of a token's size is added to its logits."""
         block = self.blocks[layer]
         if self.traced and block is self.blocks[-1] and block.within:
-            self._match(block, "within", k.mean(dim=1), block.within)
+            self._match(block, "within", mean_of_heads(k), block.within)
         bias = None if self.size is None else self.size.log().clamp_min(HIDDEN)[:, None, None].to(q.dtype)
         return attend(q, k, v, bias=bias)
 
@@ -104,7 +104,7 @@ class JoinClips(Reduction):
         block = self.blocks[layer]
         if not block.within:
             return x
-        slots = self._match(block, "within", keys.mean(dim=1), block.within)
+        slots = self._match(block, "within", mean_of_heads(keys), block.within)
         return self._merge(x, slots, block.leaving)
 
     def _match(

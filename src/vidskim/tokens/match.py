@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidskim.tokens.cosine import cosines
+
 IMPORTANCE_POWER = 0.7
 LEAST_DISTANCE = 1e-3  # of equal tokens, so that their sizes and importance still count
 MOVE = 2.0  # above any cosine
@@ -43,7 +45,7 @@ def match(
     halves = _halves(protected) if run is None else _run_halves(metric, protected, run)
     even, odd = halves
     unit = F.normalize(metric.float(), dim=-1)
-    likeness = unit[:, even] @ unit[:, odd].mT
+    likeness = cosines(unit[:, even], unit[:, odd])
     if size is not None:
         likeness = _prefer_empty(likeness, size[:, even] == 0, size[:, odd] == 0)
     return _slots(likeness, r, protected=protected, tokens=metric.shape[1], halves=halves)
@@ -71,7 +73,7 @@ def match_by_loss(
     even, odd = _halves(protected)
     unit = F.normalize(x.float(), dim=-1)
     s, t = size[:, even, None], size[:, None, odd]
-    distance = 1 - unit[:, even] @ unit[:, odd].mT + LEAST_DISTANCE
+    distance = 1 - cosines(unit[:, even], unit[:, odd]) + LEAST_DISTANCE
     loss = distance * (s * t / (s + t)) * importance[:, even, None] ** IMPORTANCE_POWER
     merged = x.shape[1] - merged_count(x.shape[1], r, protected=protected)
     lost = loss.amin(dim=2).sort(dim=1).values[:, :merged].sum(dim=1)

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidskim.tokens.cosine import cosines
+
 
 def rows_at(x: Tensor, places: Tensor) -> Tensor:
     """Tokens at these places: [b, n, d] and [b, m] -> [b, m, d]."""
@@ -25,7 +27,7 @@ def thin(units: Tensor, r: int) -> tuple[Tensor, Tensor]:
         even token [b, (n + 1) // 2].
     """
     b, n, _ = units.shape
-    likeness = (units[:, ::2] @ units[:, 1::2].mT).amax(dim=2)
+    likeness = cosines(units[:, ::2], units[:, 1::2]).amax(dim=2)
     even = 2 * likeness.argsort(dim=1, stable=True)
     odd = torch.arange(1, n, 2, device=units.device).expand(b, -1)
     return torch.cat([odd, even], dim=1)[:, : n - r], likeness

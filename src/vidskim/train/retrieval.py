@@ -15,11 +15,12 @@ from vidskim.models.adapter import read_adapter
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
 from vidskim.pipeline.hub import resolve
 from vidskim.pipeline.load import find_adapter, read_tokenizer, torch_dtype
+from vidskim.tokens.cosine import cosines
 from vidskim.train.captioned import CaptionedClips, open_captioned
 from vidskim.train.data import Source
 from vidskim.train.distributed import Ranks, gather_rows, joined
 from vidskim.train.loop import FitReport, LoopSettings, StepReport, fit
-from vidskim.train.losses import contrastive_loss, cosines
+from vidskim.train.losses import contrastive_loss
 from vidskim.train.pairs import Pairs, RenderedPairs, Texts, open_rendered
 from vidskim.train.randaugment import RandAugment
 from vidskim.train.retriever import Retriever
