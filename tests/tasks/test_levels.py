@@ -118,6 +118,29 @@ def test_moments_are_looked_for_inside_the_best_segments(
     assert [each.name for each in one.found] == ["cat.mp4", "dog.mp4"]
 
 
+def test_more_segments_are_taken_where_the_best_hold_too_few_moments(store: Store) -> None:
+    """One long video on the topic does not keep the others out."""
+    add(store, "/long.mp4", [0.1, 0.9] * 240, segments=[0.9] * 60)
+    for number in range(4):
+        add(store, f"/{number}.mp4", [0.5 - number / 10] * 8, segments=[0.3])
+    found = search_segments(store, QUERY, FRAME_QUERY, limit=3, per_video=1).found
+    assert [each.name for each in found] == ["long.mp4", "0.mp4", "1.mp4"]
+    every = search_segments(store, QUERY, FRAME_QUERY, limit=20, per_video=1)
+    assert len(every.found) == 5
+    assert min(every.took_ms.values()) > 0
+
+
+def test_more_segments_are_looked_into_in_a_larger_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        add(store, f"/{number}.mp4", [0.2 + number / 10] * 8, segments=[0.9 - number / 10])
+    monkeypatch.setattr("vidskim.tasks.levels.SEGMENTS_PER_RESULT", 1)
+    assert search_segments(store, QUERY, FRAME_QUERY, limit=1).found[0].name == "0.mp4"
+    monkeypatch.setattr("vidskim.tasks.levels.SEGMENTS_SHARE", 0.5)
+    assert search_segments(store, QUERY, FRAME_QUERY, limit=1).found[0].name == "3.mp4"
+
+
 def test_videos_without_such_vectors_are_counted(store: Store) -> None:
     add(store, "/dog.mp4", DOG, segments=None)
     add(store, "/cat.mp4", CAT, segments=[0.6, 0.1], whole=0.2)

@@ -8,6 +8,7 @@
 Both routes say how long each stage took.
 """
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from vidskim.store.view import listed_ids
 from vidskim.tasks.moment import Moment
 from vidskim.tasks.search import SEARCH_WINDOW_S, Found, Ranking, SearchResult, check_search
 
-SEGMENTS_PER_RESULT = 8  # looked into, for each result wanted
+SEGMENTS_PER_RESULT = 16  # looked into at least, for each result wanted
+SEGMENTS_SHARE = 0.01  # and of all segments, so that a growing store loses no more; see docs/log.md
+SEGMENTS_GROWTH = 8  # so many times as many, if they hold too few moments
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ def search_segments(
 ) -> LevelResult:
     """The moments that fit a query best, inside the segments that do: the two-stage route.
 
-    All segments are compared with the query; the videos of the best `SEGMENTS_PER_RESULT * limit` are cut into
-    moments by their frames, as `search` does, and those that overlap one of the segments are ranked by their score.
+    All segments are compared with the query; the videos of the best, `SEGMENTS_PER_RESULT * limit` or the share
+    `SEGMENTS_SHARE` of all if that is more, are cut into moments by their frames, as `search` does, and those that
+    overlap one of the segments are ranked by their score. If these are fewer than `limit`, more segments are taken.
 
     Args:
         store: that keeps vectors of segments.
@@ -111,21 +115,24 @@ def search_segments(
         StoreError: the store keeps no such vectors, a query does not fit, or an id is unknown.
     """
     check_search(limit, per_video, min_score)
-    ranking = Ranking(
-        store, frame_query, limit=limit, per_video=per_video, between=between, window_s=window_s
-    )
-    spans: dict[str, list[tuple[float, float]]] = {}
+    wanted, is_enough = listed_ids(ids), False
     with store.steady():
-        levels, clock, most = _levels(store), _Clock(), SEGMENTS_PER_RESULT * limit
-        hits = levels.nearest(
-            query, level="segment", limit=most, folder=folder, ids=listed_ids(ids), between=between
-        )
-        clock.stop("segments")
-        for video, start, end in zip(hits.videos, hits.start_s.tolist(), hits.end_s.tolist(), strict=True):
-            spans.setdefault(video, []).append((start, end))
-        ranking.add(spans, touching=spans)
+        levels, clock = _levels(store), _Clock()
+        most = max(SEGMENTS_PER_RESULT * limit, math.ceil(SEGMENTS_SHARE * levels.count()[1]))
+        while not is_enough:
+            hits = levels.nearest(
+                query, level="segment", limit=most, folder=folder, ids=wanted, between=between
+            )
+            clock.stop("segments")
+            ranking = Ranking(
+                store, frame_query, limit=limit, per_video=per_video, between=between, window_s=window_s
+            )
+            spans = _spans(hits)
+            ranking.add(spans, touching=spans)
+            clock.stop("moments")
+            is_enough = ranking.is_full or len(hits) < most
+            most *= SEGMENTS_GROWTH
         result = ranking.result(min_score)
-        clock.stop("moments")
         without = len(levels.lacking())
     return LevelResult(**vars(result), took_ms=clock.took_ms, without=without)
 
@@ -138,10 +145,18 @@ class _Clock:
         self._last = time.perf_counter()
 
     def stop(self, stage: str) -> None:
-        """A stage has ended."""
+        """A stage has ended, perhaps once more."""
         now = time.perf_counter()
-        self.took_ms[stage] = round(1000 * (now - self._last), 3)
+        self.took_ms[stage] = round(self.took_ms.get(stage, 0) + 1000 * (now - self._last), 3)
         self._last = now
+
+
+def _spans(hits: Hits) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of the segments found, by video, in order of each one's best."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for video, start, end in zip(hits.videos, hits.start_s.tolist(), hits.end_s.tolist(), strict=True):
+        spans.setdefault(video, []).append((start, end))
+    return spans
 
 
 def _found(store: Reader, best: Hits, *, score: float) -> Found | None:

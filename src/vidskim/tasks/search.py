@@ -29,6 +29,7 @@ HITS_PER_RESULT = 16  # frames asked for at first; a moment at 3 frames/s holds 
 HITS_GROWTH = 8  # asked again with so many times as many, if a video not seen yet could still reach the ranks
 MOST_HITS = 16_384
 CANDIDATES_PER_RESULT = 4  # videos whose curve is read, for each result wanted
+READ_TOGETHER = 64  # videos
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,7 @@ class Ranking:
             within = unseen[first : first + self._limit]
             if within[0][1] <= self._least:
                 break
-            videos = [video for video, _ in within]
-            self._looked.update(videos)
-            self.add(videos)
+            self.add([video for video, _ in within])
         all_seen = len(hits) < most or most >= MOST_HITS or len(candidates) >= videos_most
         return all_seen or float(hits.scores[-1]) <= self._least
 
@@ -227,13 +226,17 @@ class Ranking:
         self, videos: Collection[str], *, touching: Mapping[str, Sequence[tuple[float, float]]] | None = None
     ) -> None:
         """Rank the moments of some videos; of half-open ranges of seconds, only those that overlap one of them."""
-        for video, curve in self._store.scores(videos, self.query).items():
-            if curve.scores.max(initial=-1) < self._least:
-                continue
-            cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
-            if touching is not None:
-                cuts = [cut for cut in cuts if _overlaps(cut.moment, touching[video])]
-            self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
+        listed = list(videos)
+        self._looked.update(listed)
+        for first in range(0, len(listed), READ_TOGETHER):
+            together = listed[first : first + READ_TOGETHER]
+            for video, curve in self._store.scores(together, self.query).items():
+                if curve.scores.max(initial=-1) < self._least:
+                    continue
+                cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
+                if touching is not None:
+                    cuts = [cut for cut in cuts if _overlaps(cut.moment, touching[video])]
+                self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
 
     def result(self, min_score: float | None) -> SearchResult:
         """The first ranks, as far as they are good enough."""
@@ -244,9 +247,14 @@ class Ranking:
         return SearchResult(tuple(_named(self._store, good)), self._how, best, min_score)
 
     @property
+    def is_full(self) -> bool:
+        """Whether there are as many moments as were wanted."""
+        return len(self._cuts) >= self._limit
+
+    @property
     def _least(self) -> float:
         """The score of the last rank; a video whose nearest frame has no more cannot reach the ranks."""
-        return self._cuts[self._limit - 1].moment.score if len(self._cuts) >= self._limit else -math.inf
+        return self._cuts[self._limit - 1].moment.score if self.is_full else -math.inf
 
 
 def _candidates(hits: Hits, *, most: int) -> list[tuple[str, float]]:
