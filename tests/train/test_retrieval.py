@@ -183,6 +183,16 @@ def test_full_tuning_writes_a_model_with_its_adapter(clip: Path, tmp_path: Path)
         load_model(clip, method="tempme", adapter=tmp_path / MODEL / ADAPTER_FILE)
 
 
+def test_full_tuning_of_frames_alone_writes_a_model_that_loads(clip: Path, tmp_path: Path) -> None:
+    """No LoRA and no clip positions: the adapter beside the model has settings alone."""
+    alone = {"plan": {"frames": 4, "joins": []}}
+    train_retrieval(small_task(clip, tune="full", settings=alone), tmp_path, replace(LOOP, steps=2))
+    assert not read_adapter(tmp_path / MODEL / ADAPTER_FILE).to_state()
+    model = load_model(tmp_path / MODEL, method="tempme", dtype="float32")
+    assert model.plan().plan.to_record()["joins"] == []
+    assert model.encode_video(torch.zeros(1, 4, 3, 32, 32)).shape == (1, 16)
+
+
 @pytest.fixture(scope="module")
 def two(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes have trained together."""

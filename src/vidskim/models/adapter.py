@@ -132,16 +132,17 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
         _check_backbone(header.get("backbone"), backbone, path)
         return Adapter(*read_peft(path), _settings(header, path))
     header = _header(path)
+    if header.get("format") == FORMAT:
+        _check_backbone(header.get("backbone", "unknown"), backbone, path)
+        # where the model's own weights learnt and no clips are joined, settings are all there is: no tensors
+        return Adapter.from_state(safetensors.torch.load_file(path), settings=_settings(header, path))
     state = read_weights(path)
-    if is_authors(state):
-        return Adapter(*read_authors(state)[1])
-    if header.get("format") != FORMAT:
+    if not is_authors(state):
         raise CheckpointError(
             f"{path}: not an adapter; expected a file that vidskim trained, a folder with {CONFIG_FILE} (PEFT), or a "
             "checkpoint of TempMe's authors"
         )
-    _check_backbone(header.get("backbone", "unknown"), backbone, path)
-    return Adapter.from_state(state, settings=_settings(header, path))
+    return Adapter(*read_authors(state)[1])
 
 
 def _notes(adapter: Adapter, backbone: str) -> dict[str, str]:
