@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import vidskim
-from vidskim.evaluate.ranking import score_retrieval
+from vidskim.evaluate.ranking import score_retrieval, similarities
 from vidskim.models.adapter import ADAPTER_FILE
 from vidskim.pipeline.retrieval import RetrievalEncoder
 from vidskim.synth.vocabulary import ACTIONS, Split
@@ -134,7 +134,7 @@ def ask(model: RetrievalEncoder, exam: HeldOut, clips: Sequence[Clip]) -> dict[s
     videos = torch.cat(
         [model.encode_video(prepare(model, clips[n : n + 8])) for n in range(0, len(clips), 8)]
     )
-    similarity = (model.encode_text(list(exam.sentences)) @ videos.T).numpy()
+    similarity = similarities(model.encode_text(list(exam.sentences)), videos)
     to_video, to_text = score_retrieval(similarity, list(exam.owners))
     each = len(ACTIONS)
     own = similarity.reshape(LOOKS, each, LOOKS, each)[

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vidskim.errors import SettingsError
-from vidskim.evaluate.ranking import rank_with_ties, score_retrieval
+from vidskim.evaluate.ranking import rank_with_ties, score_retrieval, similarities
 
 
 def test_ranks_by_hand() -> None:
@@ -51,6 +53,17 @@ def test_one_text_a_video_is_the_matrix_and_its_transpose() -> None:
     assert to_video.r_sum == pytest.approx(sum(to_video.recalls[k] for k in (1, 5, 10)))
     assert score_retrieval(similarity.T, range(60))[0] == to_text
     assert list(to_video.to_json())[:4] == ["R@1", "R@5", "R@10", "R@50"]
+
+
+def test_equal_vectors_are_equally_similar_wherever_they_lie(generator: torch.Generator) -> None:
+    texts, videos = (F.normalize(torch.randn(n, 64, generator=generator), dim=1) for n in (37, 101))
+    texts[[5, 20, 36]] = texts[0].clone()
+    videos[[3, 50, 100]] = videos[1].clone()
+    found = similarities(texts, videos)
+    assert found.dtype == np.float32
+    assert np.allclose(found, (texts @ videos.T).numpy(), atol=1e-6)
+    assert (found[[5, 20, 36]] == found[0]).all()
+    assert (found[:, [3, 50, 100]] == found[:, [1]]).all()
 
 
 def test_several_texts_a_video() -> None:

@@ -157,7 +157,9 @@ def test_a_clip_is_as_many_of_its_frames(generator: torch.Generator) -> None:
         model.encode(frames)  # type: ignore[arg-type]
 
 
-def test_an_adapter_beside_a_plain_clip(clip_folder: Path, tmp_path: Path, videos: Tensor) -> None:
+def test_an_adapter_beside_a_plain_clip(
+    clip_folder: Path, tmp_path: Path, videos: Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
     """From its file, found in the folder by its name, and refused beside other weights."""
     base = tmp_path / "base"
     shutil.copytree(clip_folder, base)
@@ -188,7 +190,15 @@ def test_an_adapter_beside_a_plain_clip(clip_folder: Path, tmp_path: Path, video
     assert tuned.fingerprint.weights == given.fingerprint.weights
     with pytest.raises(SettingsError, match=r"clip positions of block 1 are .* which is of another plan"):
         load(base, adapter=file, plan={"frames": 8, "joins": {1: 2}})
-    assert torch.equal(load(base, plan=plan).encode_video(pixels), bare)  # with a plan it has to be asked for
+    assert torch.equal(load(base, plan=plan).encode_video(pixels), given.encode_video(pixels))
+    assert not caplog.messages
+    other = load(
+        base, plan={"frames": 8, "joins": {1: 2}}
+    ).fingerprint.weights  # and what it does not fit, without it
+    assert other == plain.weights_hash
+    assert caplog.messages == [
+        f"{base / ADAPTER_FILE} is left out: its clip positions are of 4 frames and joins [[1, 2]]"
+    ]
     with pytest.raises(CheckpointError, match="this adapter was trained beside another model"):
         load(FIXTURE.parent / "residualvit_weights.safetensors", adapter=file, config={"heads": 4})
 

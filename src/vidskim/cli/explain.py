@@ -61,7 +61,7 @@ ExplainR = Annotated[
 AdapterFile = Annotated[
     Path | None,
     typer.Option(
-        help=f"For {JOINING}: LoRA and clip positions. Default: the one in the model's folder, if any."
+        help=f"For {JOINING}: LoRA and clip positions. Default: the model's own, if the plan has its joins."
     ),
 ]
 FpsOrNone = Annotated[

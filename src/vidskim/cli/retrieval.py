@@ -1,6 +1,6 @@
 """vidskim evaluate retrieval: text to video and video to text, method beside method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,8 @@ Adapters = Annotated[
     list[Path] | None,
     typer.Option(
         "--adapter",
-        help="LoRA and clip positions; may be repeated. Default: the one in the model's folder, if any.",
+        help="LoRA and clip positions; may be repeated. Default: the one in the model's folder, if any, unless a "
+        "plan has other frames or joins.",
     ),
 ]
 Methods = Annotated[
@@ -114,9 +115,11 @@ def _line_up(
 ) -> "list[Contender]":
     """The plain model's frames, and each adapter's behind all methods; without adapters the plain model is."""
     from vidskim.evaluate.contenders import line_up
-    from vidskim.pipeline.load import find_adapter, load_encoder
+    from vidskim.models.adapter import find_adapter
+    from vidskim.pipeline.hub import resolve
+    from vidskim.pipeline.load import load_encoder
 
-    plain, beside = load_encoder(model, **read), find_adapter(model, settings)
+    plain, beside = load_encoder(model, **read), find_adapter(resolve(model), *settings.get("plan", ()))
     every = adapters or ([] if beside is None else [beside])
     if not every:
         return line_up(plain, methods, settings=settings)
@@ -139,6 +142,7 @@ def _tables(report: "Report") -> list[Any]:
     from rich.table import Table
 
     tables: list[Any] = []
+    short = _short_names({score.adapter for score in report.scores if score.adapter})
     for title, place, ways in (
         ("text to video", 0, [score.text_to_video for score in report.scores]),
         ("video to text", 1, [score.video_to_text for score in report.scores]),
@@ -148,11 +152,21 @@ def _tables(report: "Report") -> list[Any]:
         for heading in ("R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "R-Sum", "GMAC/video", "ms/video"):
             table.add_column(heading, justify="right")
         for score, way in zip(report.scores, ways, strict=True):
-            name = f"{score.name}, {Path(score.adapter).name}" if score.adapter else score.name
+            name = f"{score.name}, {short[score.adapter]}" if score.adapter else score.name
             table.add_row(name, *_cells(way), f"{score.macs / 1e9:.2f}", f"{1000 * score.seconds:.0f}")
         table.add_row("chance", *_cells(report.chance[place]), "", "")
         tables += ["", table]
     return tables
+
+
+def _short_names(paths: Collection[str]) -> dict[str, str]:
+    """As much of the end of each path as tells it from the others."""
+    most = max((len(Path(path).parts) for path in paths), default=0)
+    for count in range(1, most + 1):
+        names = {path: "/".join(Path(path).parts[-count:]) for path in paths}
+        if len(set(names.values())) == len(paths):
+            return names
+    return {path: path for path in paths}
 
 
 def _cells(scores: "RetrievalScores") -> list[str]:

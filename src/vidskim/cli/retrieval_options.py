@@ -24,7 +24,9 @@ Retrieval = Annotated[
 ]
 AdapterFile = Annotated[
     Path | None,
-    typer.Option(help="Adapter of --retrieval. Default: the one in the model's folder, if any."),
+    typer.Option(
+        help="Adapter of --retrieval. Default: the one in the model's folder, if the plan has its joins."
+    ),
 ]
 PlanText = Annotated[
     str | None,

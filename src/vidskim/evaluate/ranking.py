@@ -6,10 +6,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from vidskim.errors import SettingsError
 
 RECALLS = (1, 5, 10, 50)
+
+
+def similarities(texts: Tensor, videos: Tensor) -> npt.NDArray[np.float32]:
+    """Cosines of unit vectors [q, d] and [n, d]: [q, n], equal where the vectors are.
+
+    They are rounded from float64: products in float32 of the same two vectors differ in their last bit with where they
+    lie, and equal captions or files would then have an order.
+    """
+    cosines: npt.NDArray[np.float32] = (texts.double() @ videos.double().T).float().numpy()
+    return cosines
 
 
 @dataclass(frozen=True)

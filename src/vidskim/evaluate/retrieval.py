@@ -15,7 +15,7 @@ from vidskim.disk import locked
 from vidskim.errors import VideoError, VidskimError
 from vidskim.evaluate.contenders import Contender, count_frames
 from vidskim.evaluate.datasets.captioned import CaptionedVideos
-from vidskim.evaluate.ranking import RetrievalScores, score_retrieval
+from vidskim.evaluate.ranking import RetrievalScores, score_retrieval, similarities
 from vidskim.evaluate.vectors import VectorFolder, VideoVector
 from vidskim.pipeline.encoder import VideoEncoder
 from vidskim.pipeline.retrieval import RetrievalEncoder
@@ -226,15 +226,17 @@ class _Run:
 def _scores(
     contenders: Sequence[Contender], rows: Sequence[Sequence[VideoVector]], videos: CaptionedVideos
 ) -> list[Score]:
-    """Texts are encoded once for each set of weights."""
+    """Each text is encoded once for each set of weights."""
     texts: dict[str, Tensor] = {}
+    place = {text: number for number, text in enumerate(dict.fromkeys(videos.texts))}
+    rows_of = [place[text] for text in videos.texts]
     scores = []
     for contender, row in zip(contenders, rows, strict=True):
         made = contender.model.fingerprint
         if made.weights not in texts:
-            texts[made.weights] = contender.model.encode_text(videos.texts)
-        similarity = texts[made.weights] @ torch.stack([video.vector for video in row]).T
-        to_video, to_text = score_retrieval(similarity.numpy(), videos.owners)
+            texts[made.weights] = contender.model.encode_text(list(place))[rows_of]
+        similarity = similarities(texts[made.weights], torch.stack([video.vector for video in row]))
+        to_video, to_text = score_retrieval(similarity, videos.owners)
         scores.append(
             Score(
                 name=contender.name,

@@ -1,6 +1,7 @@
 """Adapters: what is trained beside a frozen CLIP, in a file of its own that says which CLIP it belongs to."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ FORMAT = "vidskim-adapter-1"
 ADAPTER_FILE = (
     "tempme_adapter.safetensors"  # beside a checkpoint folder's weights it is found under this name
 )
+_log = logging.getLogger("vidskim")
 POSITIONS = "clip_positions"
 TOWERS = ("vision", "text")
 
@@ -143,6 +145,34 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
             "checkpoint of TempMe's authors"
         )
     return Adapter(*read_authors(state)[1])
+
+
+def find_adapter(folder: Path, *plans: object) -> Path | None:
+    """The adapter that method="tempme" takes where none is named: the one in the model's folder.
+
+    Its clip positions are of its frames and joins. With plans that have others it is left out, with a warning.
+
+    Args:
+        folder: of the model.
+        *plans: it would be used with; None is its own.
+
+    Raises:
+        SettingsError: a plan is none.
+        CheckpointError: the adapter is damaged.
+    """
+    file = folder / ADAPTER_FILE
+    given = [ClipPlan.read(plan) for plan in plans if plan is not None]  # type: ignore[arg-type]
+    if not file.is_file() or not given:
+        return file if file.is_file() else None
+    own = read_adapter(file).settings.get("plan")
+    trained = None if own is None else ClipPlan.read(own)
+    if trained is not None and all(plan.places == trained.places for plan in given):
+        return file
+    told = "a plan that it does not name"
+    if trained is not None:
+        told = f"{trained.frames} frames and joins {[list(join) for join in trained.joins]}"
+    _log.warning("%s is left out: its clip positions are of %s", file, told)
+    return None
 
 
 def _notes(adapter: Adapter, backbone: str) -> dict[str, str]:

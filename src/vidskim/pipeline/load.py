@@ -14,7 +14,7 @@ from vidskim.fingerprint import Fingerprint
 from vidskim.methods.baseline import Full
 from vidskim.methods.clip_registry import refuse_clip_method
 from vidskim.methods.tempme import TempMe
-from vidskim.models.adapter import ADAPTER_FILE, read_adapter
+from vidskim.models.adapter import find_adapter, read_adapter
 from vidskim.models.checkpoint import Checkpoint, read_checkpoint
 from vidskim.models.layouts.measure import reads_video
 from vidskim.models.linear import cpu_has_bfloat16
@@ -64,7 +64,7 @@ def load_model(
         student: another checkpoint, whose vision tower encodes the P-frames of method="residual".
         student_config: as `config`, for the student; None is `config` itself.
         adapter: LoRA of a CLIP and clip positions: our file, a folder in PEFT's format or a checkpoint of TempMe's
-            authors. Default for method="tempme" without a plan: the one in the checkpoint's folder, if any.
+            authors. Default for method="tempme": the one in the checkpoint's folder, if the plan has its joins.
         **settings: of the method: budget, interleave, keep or threshold, select, anchors, r, resolution, token, seed;
             of "tempme" plan, split, merge, faithful; of "sta" r, groups, direction, anchor, and on Video Swin r1,
             windows, anchor; of "random" seed.
@@ -87,7 +87,7 @@ def load_model(
         classifier = read_classifier(path, place=place, scaler=scaler, **reading)
         return classifier.with_method(method, **settings)
     refuse_clip_method(method)
-    own = find_adapter(path, settings) if method == TempMe.name else None
+    own = find_adapter(path, settings.get("plan")) if method == TempMe.name and adapter is None else None
     checkpoint = _adapt(read_checkpoint(path, **reading), adapter, own)
     full = _encoder(checkpoint, path, place, scaler=scaler, tokenizer=tokenizer, between=between)
     return _with_method(full, method, settings)
@@ -111,15 +111,6 @@ def load_encoder(source: str | PathLike[str], **options: Any) -> VideoEncoder:
             "gives its labels"
         )
     return model
-
-
-def find_adapter(source: str | PathLike[str], settings: Mapping[str, object]) -> Path | None:
-    """The adapter that method="tempme" takes where none is named: the one in the checkpoint's folder.
-
-    Its clip positions belong to a plan, so with a plan among the settings there is none.
-    """
-    file = resolve(source) / ADAPTER_FILE
-    return file if settings.get("plan") is None and file.is_file() else None
 
 
 def load_classifier(source: str | PathLike[str], **options: Any) -> VideoClassifier:
@@ -165,7 +156,7 @@ def load_text_encoder(
     place = _place(device, dtype)
     path = resolve(source)
     checkpoint = read_checkpoint(path, config=config, image_size=image_size)
-    own = find_adapter(path, {"plan": plan}) if method == TempMe.name else None
+    own = find_adapter(path, plan) if method == TempMe.name and adapter is None else None
     checkpoint = _adapt(checkpoint, adapter, own)
     return TextEncoder(
         text_tower(checkpoint, *place),

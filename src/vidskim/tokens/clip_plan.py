@@ -112,6 +112,11 @@ class ClipPlan:
             "within": self.within,
         }
 
+    @property
+    def places(self) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """What clip positions belong to: the frames, and where how many clips become one."""
+        return self.frames, self.joins
+
     def without_merging(self) -> "ClipPlan":
         """The same joins, every token kept: the more accurate and dearer half of the method."""
         return replace(self, r=0, across=0.0, within=0.0)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError
 from vidskim.methods.tempme import make_tempme
-from vidskim.models.adapter import read_adapter
+from vidskim.models.adapter import find_adapter, read_adapter
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
 from vidskim.pipeline.hub import resolve
-from vidskim.pipeline.load import find_adapter, read_tokenizer, torch_dtype
+from vidskim.pipeline.load import read_tokenizer, torch_dtype
 from vidskim.tokens.cosine import cosines
 from vidskim.train.captioned import CaptionedClips, open_captioned
 from vidskim.train.data import Source
@@ -138,7 +138,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
 
 def _usual_settings(what: Retrieval, checkpoint: Checkpoint) -> Mapping[str, object]:
     """Those asked for; without a plan the others are as the adapter in the model's folder was trained."""
-    own = find_adapter(what.model, what.settings)
+    own = find_adapter(resolve(what.model), what.settings.get("plan"))
     usual = {} if own is None else read_adapter(own, backbone=checkpoint.backbone).settings
     return {**usual, **what.settings}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vidskim.disk import writing
 from vidskim.errors import SettingsError, TrainingError, VideoError
-from vidskim.evaluate.ranking import score_retrieval
+from vidskim.evaluate.ranking import score_retrieval, similarities
 from vidskim.methods.tempme import TempMe
 from vidskim.models.adapter import ADAPTER_FILE, save_adapter
 from vidskim.models.checkpoint import Checkpoint, read_checkpoint
@@ -73,7 +73,7 @@ class Exam:
         asked = [n for n, owner in enumerate(self.held_out.owners) if owner in place]
         sentences = self._encode([self.held_out.sentences[n] for n in asked])
         owners = [place[self.held_out.owners[n]] for n in asked]
-        to_video, to_text = score_retrieval((sentences @ torch.cat(vectors).T).numpy(), owners)
+        to_video, to_text = score_retrieval(similarities(sentences, torch.cat(vectors)), owners)
         return {
             "r1": to_video.recalls[1],
             "r_sum": to_video.r_sum,
@@ -91,9 +91,12 @@ class Exam:
             return None
 
     def _encode(self, sentences: Sequence[str]) -> Tensor:
-        many = 16 * CHUNK
-        parts = [self.texts.encode(sentences[n : n + many]) for n in range(0, len(sentences), many)]
-        return torch.cat([self._compute(self.model.encode_texts, ids) for ids in parts])
+        """Each sentence once."""
+        many, each = 16 * CHUNK, list(dict.fromkeys(sentences))
+        parts = [self.texts.encode(each[n : n + many]) for n in range(0, len(each), many)]
+        vectors = torch.cat([self._compute(self.model.encode_texts, ids) for ids in parts])
+        place = {sentence: number for number, sentence in enumerate(each)}
+        return vectors[[place[sentence] for sentence in sentences]]
 
     def _compute(
         self, encode: Callable[..., Tensor], given: Tensor | NDArray[np.uint8], *more: TempMe

@@ -12,7 +12,6 @@ import pytest
 from vidskim.errors import SettingsError
 from vidskim.evaluate.datasets.captioned import CaptionedVideos
 from vidskim.evaluate.datasets.catalogue import READERS, read_dataset
-from vidskim.evaluate.datasets.own import read_own
 
 
 def write(folder: Path, files: dict[str, Any]) -> Path:
@@ -158,6 +157,17 @@ def test_listed_videos_that_nobody_described_are_named(
     assert "no descriptions of 1 listed videos, such as never_described" in caplog.text
 
 
+def test_listed_videos_of_activitynet_without_captions_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = {
+        "val_1.json": {"v_a": {"sentences": ["rain"]}, "v_c": {"sentences": ["sun"]}},
+        "val_ids.json": ["v_a", "v_b"],
+    }
+    assert read_dataset("activitynet", write(tmp_path, files), "val").videos == ("a",)
+    assert "no captions of 1 listed videos, such as v_b" in caplog.text
+
+
 def test_every_data_set_is_tried() -> None:
     assert {case[0] for case in CASES} == set(READERS)
 
@@ -183,7 +193,7 @@ def test_every_data_set_is_tried() -> None:
         ("activitynet", "val", {"val_1.json": [1]}, "expected a JSON dict, received list"),
         ("activitynet", "val", {"val_1.json": "{"}, "cannot be read as JSON"),
         ("activitynet", "val", {"val_1.json": {"v_a": {"text": 1}}}, "expected a record with 'sentences'"),
-        ("didemo", "val", {"val_data.json.gz": b"no gzip"}, "cannot be read as text"),
+        ("didemo", "val", {"val_data.json.gz": b"no gzip"}, "cannot be read as UTF-8 text"),
         (
             "lsmdc",
             "val",
@@ -228,52 +238,3 @@ def test_files_that_do_not_fit_are_named(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such folder of annotations"):
         read_dataset("msrvtt", tmp_path / "nowhere", "test")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("own.csv", "video,caption,note\na.mp4,a dog,x\nb.mp4,rain,\na.mp4,it runs,\n"),
-        (
-            "own.jsonl",
-            '{"video": "a.mp4", "caption": "a dog"}\n\n{"video": "b.mp4", "caption": "rain"}\n'
-            '{"video": "a.mp4", "caption": "it runs"}\n',
-        ),
-    ],
-)
-def test_a_table_of_ones_own(tmp_path: Path, name: str, text: str) -> None:
-    write(tmp_path, {name: text})
-    wanted = CaptionedVideos(("a.mp4", "b.mp4"), ("a dog", "rain", "it runs"), (0, 1, 0))
-    assert read_own(tmp_path / name) == wanted
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("own.csv", "video,caption,origin\na.mp4,a dog,0\nb.mp4,rain,\nc.mp4,it runs,0\n"),
-        (
-            "own.jsonl",
-            '{"video": "a.mp4", "caption": "a\u2028dog", "origin": 0}\r\n{"video": "b.mp4", "caption": "rain"}\r\n'
-            '{"video": "c.mp4", "caption": "it runs", "origin": 0}\r\n',
-        ),
-    ],
-)
-def test_a_table_of_ones_own_names_the_recordings(tmp_path: Path, name: str, text: str) -> None:
-    write(tmp_path, {name: text})
-    assert read_own(tmp_path / name).origins == ("0", "b.mp4", "0")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("own.csv", None, "no such table"),
-        ("own.csv", "video,text\na,b\n", "no column caption; it has video, text"),
-        ("own.jsonl", "{", "line 1: cannot be read as JSON"),
-        ("own.jsonl", '{"video": "a"}', "expected a record with 'caption'"),
-    ],
-)
-def test_tables_that_do_not_fit_are_named(tmp_path: Path, name: str, text: str | None, message: str) -> None:
-    if text is not None:
-        write(tmp_path, {name: text})
-    with pytest.raises(SettingsError, match=message):
-        read_own(tmp_path / name)

@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return data.decode("utf-8-sig")
     except (OSError, EOFError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read as text ({error})") from error
+        raise SettingsError(f"{path}: cannot be read as UTF-8 text ({error})") from error
 
 
 def read_json(path: Path, kind: type) -> Any:
@@ -55,12 +55,14 @@ def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
     """Rows of a comma-separated file with a header.
 
     Raises:
-        SettingsError: a column is absent, a row is short, or it cannot be read as such a file.
+        SettingsError: a column is absent, a row is short or long, or it cannot be read as such a file.
     """
     reader = csv.DictReader(io.StringIO(read_text(path)))
-    if absent := [name for name in columns if name not in (reader.fieldnames or ())]:
+    headings = reader.fieldnames or ()
+    if absent := [name for name in columns if name not in headings]:
+        comma = "" if len(headings) > 1 else "; commas go between columns"
         raise SettingsError(
-            f"{path}: no column {', '.join(absent)}; it has {', '.join(reader.fieldnames or ())}"
+            f"{path}: no column {', '.join(absent)}; it has {', '.join(headings) or 'nothing'}{comma}"
         )
     try:
         rows = list(reader)
@@ -69,6 +71,10 @@ def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
     for number, row in enumerate(rows, start=2):
         if any(row[name] is None for name in columns):
             raise SettingsError(f"{path}, line {number}: fewer columns than the header")
+        if any(row.get(None, ())):
+            raise SettingsError(
+                f"{path}, line {number}: more columns than the header; texts with commas go between double quotes"
+            )
     return rows
 
 
@@ -77,7 +83,7 @@ def read_names(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
-def field(record: Any, name: str, path: Path) -> Any:
+def field(record: Any, name: str, path: Path | str) -> Any:
     """A field of a JSON object.
 
     Raises:

@@ -1,7 +1,6 @@
 """A table of one's own: a row of video, caption and perhaps origin, as CSV with a header or as JSON lines."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vidskim.errors import SettingsError
@@ -24,24 +23,36 @@ def read_own(table: Path) -> CaptionedVideos:
     """
     if not table.is_file():
         raise SettingsError(f"{table}: no such table of videos and captions")
-    if table.suffix.lower() not in LINES:
-        return _from_rows(read_table(table, "video", "caption"))
+    rows = _read_lines(table) if table.suffix.lower() in LINES else read_table(table, "video", "caption")
+    named = [{**row, "video": row["video"].strip()} for row in rows]
+    origins = {row["video"]: row[ORIGIN] for row in named if row.get(ORIGIN)}
+    pairs = ((row["video"], row["caption"]) for row in named)
+    try:
+        return CaptionedVideos.of(
+            pairs, origin=(lambda video: origins.get(video, video)) if origins else None
+        )
+    except SettingsError as error:
+        raise SettingsError(f"{table}: {error}") from error
+
+
+def _read_lines(table: Path) -> list[dict[str, str]]:
+    """Rows of JSON lines."""
     rows = []
     for number, line in enumerate(read_text(table).split("\n"), start=1):
         if not line.strip():
             continue
+        place = f"{table}, line {number}"
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise SettingsError(f"{table}, line {number}: cannot be read as JSON ({error})") from error
-        row = {name: str(field(record, name, table)) for name in ("video", "caption")}
-        rows.append(
-            {**row, **({ORIGIN: str(record[ORIGIN])} if record.get(ORIGIN) not in (None, "") else {})}
-        )
-    return _from_rows(rows)
-
-
-def _from_rows(rows: Sequence[Mapping[str, str]]) -> CaptionedVideos:
-    origins = {row["video"]: row[ORIGIN] for row in rows if row.get(ORIGIN)}
-    pairs = ((row["video"], row["caption"]) for row in rows)
-    return CaptionedVideos.of(pairs, origin=(lambda video: origins.get(video, video)) if origins else None)
+            raise SettingsError(f"{place}: cannot be read as JSON ({error})") from error
+        row = {name: field(record, name, place) for name in ("video", "caption")}
+        for name, value in row.items():
+            if not isinstance(value, str):
+                raise SettingsError(
+                    f"{place}: expected {name} to be text, received {str(value)[:80]}; another caption of a video "
+                    "goes on a line of its own"
+                )
+        given = record.get(ORIGIN)
+        rows.append(row if given in (None, "") else {**row, ORIGIN: str(given)})
+    return rows
