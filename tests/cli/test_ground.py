@@ -127,6 +127,7 @@ def test_a_plot_is_drawn(rendered: Path, tmp_path: Path, capsys: pytest.CaptureF
             "is in vidskim-store already, at 3 frames/s; leave out --fps, or --store",
         ),
         (["{video}", "--factor", "-1"], 2, "factor must be"),
+        (["{video}", "--window", "-1"], 2, "--window"),
         (["{video}", "--fps", "-1"], 2, "fps must be above 0"),
     ],
 )
@@ -137,3 +138,9 @@ def test_what_cannot_be_is_refused(
     found, document, _ = verb("ground", video, QUERY, *options)
     assert found == code
     assert message in document["error"]["message"]
+
+
+def test_an_empty_sentence_is_refused(rendered: Path, verb: Verb) -> None:
+    code, document, _ = verb("ground", rendered / "v0.mp4", " ")
+    assert code == 2
+    assert "the sentence to look for is empty" in document["error"]["message"]

@@ -119,6 +119,7 @@ def test_a_picture_that_cannot_be_made_is_told_and_stops_nothing(
         (["--store", "none"], 1, "`vidskim index VIDEOS --store"),
         (["--limit", "0"], 2, "limit must be 1 or more, received 0"),
         (["--between", "5", "1"], 2, "between must be"),
+        (["--window", "-1"], 2, "--window"),
         (["--model", "./nowhere"], 1, "no such file or folder: ./nowhere"),
     ],
 )
@@ -128,3 +129,10 @@ def test_what_cannot_be_is_refused(
     found, document, _ = verb("search", QUERY, *arguments)
     assert found == code
     assert message in document["error"]["message"]
+
+
+@pytest.mark.parametrize("level", [[], ["--level", "video"]])
+def test_an_empty_sentence_is_refused(library: Path, verb: Verb, level: list[str]) -> None:
+    code, document, _ = verb("search", " ", *level)
+    assert (code, document["error"]["type"]) == (2, "SettingsError")
+    assert "the sentence to search for is empty" in document["error"]["message"]

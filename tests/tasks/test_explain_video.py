@@ -55,7 +55,7 @@ def test_tokens_are_those_of_the_plan(video: Path) -> None:
     assert found.times_s.tolist() == read_spread(video, 4).times_s.tolist()
     assert found.pictures.shape == (4, 112, 112, 3)
     assert found.share == ret.plan().macs / ret.plan().full_macs
-    assert found.summary().startswith(f"{patches[-1]} of 196 tokens left at the end, ")
+    assert found.summary().startswith(f"{patches[-1]} of 196 patch tokens left at the end, ")
     assert found.method == "tempme, 4 frames, joins 2 2, split place"
     document = found.to_json()
     assert document["plan"] == ret.plan().to_json()["plan"]

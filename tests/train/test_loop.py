@@ -251,6 +251,12 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         fit(noisy_task(), toy_settings(), tmp_path)
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("video,caption")
+    with pytest.raises(SettingsError, match=r"table\.csv is a file; a training needs a folder of its own"):
+        fit(Regression(noisy_net()), toy_settings(), tmp_path / "table.csv")
+
+
 def test_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
     with (
         locked(tmp_path),

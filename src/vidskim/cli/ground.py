@@ -41,6 +41,7 @@ StorePlace = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="demo, a Hub id, a folder or a file. Default demo, or the store's.")
 ]
+Window = Annotated[float, typer.Option(min=0, help="Moving average in seconds; 0 for none.")]
 MethodOrNone = Annotated[str | None, typer.Option(help=f"{METHOD_HELP} Default {METHOD}.")]
 FpsOrNone = Annotated[
     float | None,
@@ -53,7 +54,7 @@ def ground(
     query: Annotated[str, typer.Argument(help="What is to be seen, in a sentence.")],
     *,
     store: StorePlace = None,
-    window: Annotated[float, typer.Option(help="Moving average in seconds; 0 for none.")] = 5.0,
+    window: Window = 5.0,
     factor: Annotated[
         float, typer.Option(help="Threshold over the mean similarity; less gives more and longer moments.")
     ] = 1.0,
@@ -90,6 +91,8 @@ def ground(
     """
 
     def body() -> Outcome:
+        if not query.strip():
+            raise SettingsError("the sentence to look for is empty; say what is to be seen")
         choice = ModelChoice(
             source=model or "demo",
             method=method or METHOD,

@@ -51,8 +51,8 @@ Setting = Annotated[
         help="select (auto, motion, motion-signed, residuals, difference, random, uniform, center or "
         "center-released), anchors, r (tokens merged in each block), resolution, token, student, "
         "residual_tokenizer (the file of `vidskim train distill`) or seed of the method; of tempme plan (b32-12f, "
-        'b16-12f, b32-64f, b16-64f or JSON: {"frames": 8, "joins": {"2": 2, "3": 4}}), split, merge or faithful: '
-        "name=value.",
+        'b16-12f, b32-64f, b16-64f or JSON: {"frames": 8, "joins": {"2": 2, "3": 4}, "r": 4, "across": 0.3, '
+        '"within": 0.1}; without the last three nothing is merged), split, merge or faithful: name=value.',
     ),
 ]
 SettingsFile = Annotated[

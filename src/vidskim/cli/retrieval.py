@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vidskim.evaluate.retrieval import Progress, Report
 
 RECORD = "record.json"
+SAID = "R@k in %; R-Sum = R@1 + R@5 + R@10; of several texts of a video, video to text counts its best"
 
 Adapters = Annotated[
     list[Path] | None,
@@ -42,7 +43,7 @@ Settings = Annotated[
         "faithful, or what a method of frames has: name=value. The same name again is another value to try.",
     ),
 ]
-Frames = Annotated[int | None, typer.Option(min=1, help="Of a video. Default: as the plan has, or 12.")]
+Frames = Annotated[int | None, typer.Option(min=1, help="Of a video, where no plan says. Default 12.")]
 Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, spread evenly over the list.")]
 Out = Annotated[
     Path | None,
@@ -133,7 +134,7 @@ def _line_up(
 def _outcome(report: "Report", document: dict[str, Any], *, listed: int) -> Outcome:
     counts = f"{report.videos} of {listed} videos, {report.texts} texts, {report.frames} frames of each"
     error = f"the standard error of a recall over {report.videos} videos is up to {50 / report.videos**0.5:.1f} points"
-    lines = [counts, *_tables(report), "", error, *lost_lines(report.missing, report.failed)]
+    lines = [counts, *_tables(report), "", SAID, error, *lost_lines(report.missing, report.failed)]
     return Outcome(document, lines, PARTIAL if report.missing or report.failed else DONE)
 
 

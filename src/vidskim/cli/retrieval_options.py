@@ -32,7 +32,8 @@ PlanText = Annotated[
     str | None,
     typer.Option(
         help="How --retrieval joins frames: b32-12f, b16-12f, b32-64f, b16-64f, or JSON such as "
-        '\'{"frames": 8, "joins": {"2": 2, "3": 4}}\'. Default: the adapter\'s, or the published one.'
+        '\'{"frames": 8, "joins": {"2": 2, "3": 4}, "r": 4, "across": 0.3, "within": 0.1}\'; without the last three '
+        "nothing is merged. Default: the adapter's, or the published one."
     ),
 ]
 SegmentSeconds = Annotated[

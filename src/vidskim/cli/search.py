@@ -53,7 +53,7 @@ def search(
     folder: Annotated[str | None, typer.Option(help="Only videos in this folder and below.")] = None,
     between: Between = None,
     window: Annotated[
-        float | None, typer.Option(help="Moving average in seconds; 0 for none. Default 2.")
+        float | None, typer.Option(min=0, help="Moving average in seconds; 0 for none. Default 2.")
     ] = None,
     min_score: MinScore = None,
     thumbnails: Annotated[
@@ -82,6 +82,8 @@ def search(
     def body() -> Outcome:
         from vidskim.store.dataset import Store
 
+        if not text.strip():
+            raise SettingsError("the sentence to search for is empty; say what is to be seen")
         if retrieval is not None and level is None:
             raise SettingsError(f"--retrieval goes with --level; received --retrieval {retrieval}")
         opened = Store.open(store)

@@ -94,10 +94,15 @@ def count_frames(contenders: Sequence[Contender], asked: int | None = None) -> i
             "all are compared on the same pixels; evaluate models that prepare frames otherwise apart"
         )
     planned = {contender.frames for contender in contenders if contender.frames is not None}
-    if asked is not None:
-        planned.add(asked)
     if len(planned) > 1:
         raise SettingsError(
-            f"all are compared on the same frames, and {sorted(planned)} of a video are asked for; evaluate them apart"
+            f"all are compared on the same frames, and plans are of {sorted(planned)}; evaluate them apart"
         )
+    if asked is not None and planned - {asked}:
+        raise SettingsError(
+            f"the plan is of {planned.pop()} frames and {asked} are asked for; give a plan of so many, or leave "
+            "frames out"
+        )
+    if asked is not None:
+        planned.add(asked)
     return planned.pop() if planned else FRAMES

@@ -194,7 +194,8 @@ def no_levels(uri: str) -> StoreError:
     """What to say of a store that keeps no vectors of segments and whole videos."""
     return StoreError(
         f"{uri} holds no vectors of segments and whole videos; "
-        f"`vidskim index VIDEOS --store {uri} --retrieval MODEL` makes them"
+        f"`vidskim index VIDEOS --store {uri} --retrieval MODEL` makes them, with the --model and "
+        "--method that made the store"
     )
 
 

@@ -77,6 +77,7 @@ class TokenExplanation(ABC):
     slice: ClassVar[str] = "slice"
     shared: ClassVar[str] = "slices whose tokens are chosen together"
     full: ClassVar[str] = "the full classifier's MACs"
+    counted: ClassVar[str] = "tokens"
     coloured: ClassVar[bool] = False  # whether merged tokens are told apart by colours of their own
 
     @property
@@ -88,7 +89,7 @@ class TokenExplanation(ABC):
         """What is left, and what was spent, in a line."""
         left = self.stages[-1].left if self.stages else self.tokens
         return (
-            f"{left} of {self.tokens} tokens left at the end, {self.share:.0%} of {self.full} "
+            f"{left} of {self.tokens} {self.counted} left at the end, {self.share:.0%} of {self.full} "
             f"({self.macs / 1e9:.2f} of {self.full_macs / 1e9:.2f} G)"
         )
 

@@ -32,6 +32,7 @@ class VideoExplanation(TokenExplanation):
     slice: ClassVar[str] = "frame"
     shared: ClassVar[str] = "frames that see each other"
     full: ClassVar[str] = "the MACs of the frames alone"
+    counted: ClassVar[str] = "patch tokens"  # class tokens are left out
     coloured: ClassVar[bool] = True
 
     def verdict(self) -> str:
@@ -100,8 +101,10 @@ def _stage(block: ClipBlock, places: Tensor, grid: int) -> ClipStage:
 
 
 def _describe(model: RetrievalEncoder) -> str:
-    """Such as "tempme, 12 frames, joins 2 3, split place"."""
+    """Such as "tempme, 12 frames, joins 2 3, split place, not merged"."""
     plan = model.method.plan
     joins = " ".join(str(clips) for _, clips in plan.joins) or "nothing"
+    merging = "" if plan != plan.without_merging() else ", not merged"
     faithful = ", faithful" if model.method.faithful else ""
-    return f"{model.method.name}, {plan.frames} frames, joins {joins}, split {model.method.split}{faithful}"
+    split = f"split {model.method.split}{merging}{faithful}"
+    return f"{model.method.name}, {plan.frames} frames, joins {joins}, {split}"

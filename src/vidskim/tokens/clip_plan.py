@@ -85,8 +85,8 @@ class ClipPlan:
             if given not in PRESETS:
                 if given.lstrip().startswith("{"):
                     raise SettingsError(
-                        'a plan in words is JSON, such as {"frames": 8, "joins": {"2": 2, "3": 4}}; received '
-                        f"{given!r}"
+                        'a plan in words is JSON, such as {"frames": 8, "joins": {"2": 2, "3": 4}, "r": 4, '
+                        f'"across": 0.3, "within": 0.1}}; received {given!r}'
                     )
                 raise unknown_name("plan", given, PRESETS)
             return PRESETS[given]

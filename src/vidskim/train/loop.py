@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidskim.disk import locked
-from vidskim.errors import TrainingError, VidskimError
+from vidskim.errors import SettingsError, TrainingError, VidskimError
 from vidskim.pipeline.load import torch_dtype
 from vidskim.train.checkpoint import (
     TrainCheckpoint,
@@ -67,6 +67,8 @@ def fit(
     with ExitStack() as stack:
         ranks = stack.enter_context(joined(settings.device))
         if ranks.is_first:
+            if out.exists() and not out.is_dir():
+                raise SettingsError(f"{out} is a file; a training needs a folder of its own")
             out.mkdir(parents=True, exist_ok=True)
             _lock(stack, out)
         run = _Run(task, settings=settings, out=out, ranks=ranks)
