@@ -106,6 +106,22 @@ def test_what_has_no_place_there(
     assert not (tmp_path / "saved").exists()
 
 
+def test_a_disk_that_fails_leaves_the_files_before(
+    tmp_path: Path, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    towers = VisionTransformer(VISION), TextTransformer(TEXT)
+    save_checkpoint(tmp_path, *(randomised(tower, generator) for tower in towers))
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def fail(descriptor: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save_checkpoint(tmp_path, *(randomised(tower, generator) for tower in towers))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_an_interpolation_without_a_code(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="interpolation must be bilinear or bicubic to be saved"):
         save_checkpoint(

@@ -127,6 +127,11 @@ def test_clip_positions_lie_beside(tmp_path: Path, generator: torch.Generator) -
             {"use_dora": True, "alpha_pattern": {"q": 2}},
             "plain LoRA is read; this adapter has use_dora, alpha_pattern",
         ),
+        (
+            {"init_lora_weights": "pissa_niter_4"},
+            "init_lora_weights 'pissa_niter_4' has changed the model's own",
+        ),
+        ({"init_lora_weights": "loftq"}, "convert it to plain LoRA in PEFT"),
     ],
 )
 def test_other_adapters_are_refused(

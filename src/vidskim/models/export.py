@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from vidskim.disk import writing
 from vidskim.errors import CheckpointError
 from vidskim.models.layouts.clip import HF_CLIP
 from vidskim.models.layouts.layout import restore
@@ -111,10 +112,11 @@ def save_video_checkpoint(
 def _write(folder: Path, tensors: Mapping[str, Tensor], records: Mapping[str, Mapping[str, Any]]) -> None:
     # plain copies: a file must not depend on views or devices
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(copies, folder / "model.safetensors", metadata={"format": "pt"})
+    with writing(folder / "model.safetensors") as file:
+        file.write(safetensors.torch.save(copies, metadata={"format": "pt"}))
     for name, record in records.items():
-        (folder / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        with writing(folder / name) as file:
+            file.write(json.dumps(record, indent=2).encode() + b"\n")
 
 
 def _check(vision: VitConfig, text: TextConfig) -> None:

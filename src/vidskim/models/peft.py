@@ -26,6 +26,9 @@ CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 POSITIONS_FILE = "clip_positions.safetensors"
 ROOT = "base_model.model."
 PROJECTIONS = ("q", "k", "v")
+# Where PEFT's lora_A and lora_B may begin without a change to the weights beside them. The other ways, such as "pissa",
+# "olora", "corda", "loftq" and "lora_ga", take from the weights what they put into the pair.
+HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal", "mica")
 _KEY = re.compile(
     r"base_model\.model\.(vision|text)_model\.encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.lora_([AB])\.weight"
 )
@@ -136,6 +139,11 @@ def _check(record: Mapping[str, Any], path: Path) -> None:
     others = ("use_dora", "lora_bias", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
     if found := [name for name in others if record.get(name)]:
         raise CheckpointError(f"{path}: plain LoRA is read; this adapter has {', '.join(found)}")
+    if (start := record.get("init_lora_weights")) not in HARMLESS_STARTS:
+        raise CheckpointError(
+            f"{path}: init_lora_weights {start!r} has changed the model's own weights, which are not in this folder; "
+            "convert it to plain LoRA in PEFT: save_pretrained(..., path_initial_model_for_weight_conversion=...)"
+        )
 
 
 def _record(rank: int, targets: list[str], base_model: str | None) -> dict[str, Any]:
