@@ -164,3 +164,4 @@ def test_the_record_is_plain(folder: Path, demo: VideoEncoder) -> None:
     assert document["chance"]["video_to_text"]["queries"] == 2
     assert document["ties"].startswith("items of one score share their places")
     assert np.isfinite(document["scores"][0]["seconds"])
+    assert document["scores"][0]["words"] == demo.texts.context

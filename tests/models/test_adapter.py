@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 import transformers
 
 from vidskim.errors import CheckpointError
-from vidskim.models.adapter import FORMAT, Adapter, read_adapter, save_adapter
+from vidskim.models.adapter import FORMAT, Adapter, read_adapter, save_adapter, save_as_peft
 from vidskim.models.checkpoint import read_checkpoint
 from vidskim.models.lora import LowRank
 from vidskim.tokens.clip_plan import PRESETS
@@ -45,6 +47,26 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert read_adapter(file).digest == adapter.digest  # who asks for no model gets it too
     with pytest.raises(CheckpointError, match=r"trained beside another model \(abc, expected abd\)"):
         read_adapter(file, backbone="abd")
+
+
+def test_a_file_knows_what_the_weights_do_not_tell(tmp_path: Path) -> None:
+    file = tmp_path / "adapter.safetensors"
+    config = {"heads": 2, "activation": "gelu", "mean": [0.1, 0.2, 0.3], "image_size": 32}
+    for save in (partial(save_adapter, file), partial(save_as_peft, tmp_path)):
+        save(replace(make(), words=24), backbone="abc", config=config)
+        path = file if save.func is save_adapter else tmp_path
+        assert read_adapter(path, config={**config, "image_size": 48}).words == 24  # sizes may be others
+        with pytest.raises(
+            CheckpointError, match=r"activation was 'gelu', is 'quick_gelu'\. Load it with the config"
+        ):
+            read_adapter(path, config={**config, "activation": "quick_gelu"})
+    save_adapter(file, make(), backbone="abc")  # as older files are
+    assert read_adapter(file, config=config).words is None
+    for note in ({"config": "3"}, {"config": "{"}, {"words": '"some"'}, {"words": "0"}):
+        header = {"format": FORMAT, "backbone": "x", **note}
+        safetensors.torch.save_file(make().to_state(), file, metadata=header)
+        with pytest.raises(CheckpointError, match="its header names"):
+            read_adapter(file, config=config)
 
 
 def test_two_megabytes_for_clip_b32(tmp_path: Path) -> None:

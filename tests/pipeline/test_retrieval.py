@@ -18,7 +18,7 @@ from vidskim.models.adapter import ADAPTER_FILE, Adapter, save_adapter
 from vidskim.models.checkpoint import read_checkpoint
 from vidskim.models.cost import vit_macs
 from vidskim.models.lora import LowRank
-from vidskim.pipeline.load import load_encoder
+from vidskim.pipeline.load import load_encoder, load_text_encoder
 from vidskim.pipeline.retrieval import RetrievalEncoder
 from vidskim.synth.vocabulary import ACTIONS, Split
 from vidskim.train.losses import contrastive_loss
@@ -201,6 +201,22 @@ def test_an_adapter_beside_a_plain_clip(
     ]
     with pytest.raises(CheckpointError, match="this adapter was trained beside another model"):
         load(FIXTURE.parent / "residualvit_weights.safetensors", adapter=file, config={"heads": 4})
+
+
+def test_texts_are_cut_as_in_the_adapters_training(clip_folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "adapter.safetensors"
+    plan = {"frames": 4, "joins": []}
+    adapter = Adapter({}, {}, settings={"plan": plan}, words=5)
+    save_adapter(file, adapter, backbone=read_checkpoint(clip_folder).backbone)
+    cut, plain = load(clip_folder, plan=None, adapter=file), load(clip_folder, plan=plan)
+    long, short = "a cat on a mat and a dog", "a cat on"  # start and end are tokens too
+    assert (cut.texts.context, plain.texts.context) == (5, plain.text.config.context)
+    one, other = cut.encode_text([long, short])
+    torch.testing.assert_close(one, other)
+    assert not torch.allclose(plain.encode_text([long])[0], other, atol=1e-3)
+    texts = load_text_encoder(clip_folder, method="tempme", adapter=file, device="cpu", dtype="float32")
+    torch.testing.assert_close(texts.encode_text([long])[0], one)
+    assert texts.count_tokens([long]) == 5
 
 
 def test_what_needs_frames_of_their_own_is_refused() -> None:

@@ -31,6 +31,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clip"))
 
 
+@pytest.fixture(scope="module")
+def begun(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of two steps."""
+    out = tmp_path_factory.mktemp("begun")
+    train_retrieval(small_task(clip), out, replace(LOOP, steps=2))
+    return out
+
+
 def losses(out: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in read_metrics(out) if "loss" in line]
 
@@ -139,20 +147,29 @@ def test_the_usual_batch_is_the_same_training_as_its_number(clip: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"rank": 3},
-        {"position_std": 0.1},
-        {"batch": 16},
-        {"settings": {"plan": small_clip.PLAN, "merge": False}},
+        ({"rank": 3}, "rank was 2, is 3"),
+        ({"position_std": 0.1}, "position_std was 0.5, is 0.1"),
+        ({"batch": 16}, "batch was 8, is 16"),
+        ({"settings": {"plan": small_clip.PLAN, "merge": False}}, "method was"),
+        ({"config": {"activation": "quick_gelu"}}, "config was .*'gelu'.* is .*'quick_gelu'"),
+        ({"config": {"mean": [0.5, 0.5, 0.5]}}, "config was"),
+        ({"words": 12}, "words was 32, is 12"),
+        ({"tune": "full"}, "tune was 'lora', is 'full'"),
     ],
 )
 def test_going_on_with_other_settings_is_refused(
-    clip: Path, tmp_path: Path, change: dict[str, object]
+    clip: Path, begun: Path, change: dict[str, object], message: str
 ) -> None:
-    train_retrieval(small_task(clip), tmp_path, replace(LOOP, steps=2))
-    with pytest.raises((SettingsError, CheckpointError)):
-        train_retrieval(small_task(clip, **change), tmp_path, replace(LOOP, steps=2))
+    with pytest.raises(SettingsError, match=message):
+        train_retrieval(small_task(clip, **change), begun, replace(LOOP, steps=2))
+
+
+def test_an_adapter_is_of_the_config_it_was_trained_with(clip: Path, begun: Path) -> None:
+    assert read_adapter(begun / ADAPTER_FILE).words == 32
+    with pytest.raises(CheckpointError, match=r"activation was 'gelu', is 'quick_gelu'; text_activation was"):
+        load_model(clip, method="tempme", adapter=begun / ADAPTER_FILE, config={"activation": "quick_gelu"})
 
 
 def test_a_plan_that_is_not_given_is_that_of_the_adapter_beside_the_model(clip: Path, tmp_path: Path) -> None:

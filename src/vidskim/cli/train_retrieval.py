@@ -46,7 +46,9 @@ BATCH_HELP = "Videos in each step, of each process. Default: 128, or all if ther
 Batch = Annotated[int | None, typer.Option(min=2, help=BATCH_HELP)]
 CHUNK_HELP = "Videos in memory at once: less memory, a third more time."
 Chunk = Annotated[int | None, typer.Option(min=1, help=CHUNK_HELP)]
-Words = Annotated[int, typer.Option(min=3, help="Most tokens of a sentence; 64 for paragraphs.")]
+Words = Annotated[
+    int, typer.Option(min=3, help="Most tokens of a sentence, here and in use; 64 for paragraphs.")
+]
 Augment = Annotated[bool, typer.Option(help="RandAugment, alike in all frames of a video.")]
 
 

@@ -40,6 +40,7 @@ class Score:
         video_to_text: each video a query.
         macs: multiply-accumulates of a video, the mean.
         seconds: of a video in the model, alone, the mean; reading and preparing it apart.
+        words: most tokens of a text; longer ones are cut.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Score:
     video_to_text: RetrievalScores
     macs: float
     seconds: float
+    words: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -248,6 +250,7 @@ def _scores(
                 video_to_text=to_text,
                 macs=fmean(video.macs for video in row),
                 seconds=fmean(video.seconds for video in row),
+                words=contender.model.texts.context,
             )
         )
     return scores

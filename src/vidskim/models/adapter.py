@@ -26,6 +26,7 @@ ADAPTER_FILE = (
 _log = logging.getLogger("vidskim")
 POSITIONS = "clip_positions"
 TOWERS = ("vision", "text")
+SIZES = ("image_size", "resize")  # of the model's config: may be other than in training
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Adapter:
         text: the same of the text tower.
         positions: clip positions [clips that enter the block, d], by block.
         settings: of `load_model(method="tempme")` as it was trained, plain JSON values; empty where nobody says.
+        words: most tokens of a sentence in its training, where longer ones are cut; None where nobody says.
     """
 
     vision: Mapping[int, LowRank] = field(repr=False)
     text: Mapping[int, LowRank] = field(repr=False)
     positions: Mapping[int, Tensor] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    words: int | None = None
 
     @property
     def digest(self) -> str:
@@ -59,9 +62,13 @@ class Adapter:
 
     @classmethod
     def from_state(
-        cls, state: Mapping[str, Tensor], *, settings: Mapping[str, Any] | None = None
+        cls,
+        state: Mapping[str, Tensor],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        words: int | None = None,
     ) -> "Adapter":
-        """What `to_state` gave.
+        """What `to_state` gave, with what else the adapter knows.
 
         Raises:
             CheckpointError: a tensor is missing or unknown.
@@ -83,11 +90,16 @@ class Adapter:
                 f"{', '.join(halves[:10]) or 'nothing'}"
             )
         vision, text = ({n: LowRank(**pair) for n, pair in sorted(parts[t].items())} for t in TOWERS)
-        return cls(vision, text, dict(sorted(positions.items())), settings or {})
+        return cls(vision, text, dict(sorted(positions.items())), settings or {}, words)
 
 
 def save_adapter(
-    path: Path, adapter: Adapter, *, backbone: str, notes: Mapping[str, str] | None = None
+    path: Path,
+    adapter: Adapter,
+    *,
+    backbone: str,
+    config: Mapping[str, object] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write an adapter as float32 safetensors.
 
@@ -95,36 +107,48 @@ def save_adapter(
         path: the file.
         adapter: on any device.
         backbone: hash of the model it was trained beside (`Checkpoint.backbone`).
+        config: what that model is beside its weights (`Checkpoint.config`).
         notes: for the header: how it was trained.
     """
     state = {name: value.detach().float().cpu().contiguous() for name, value in adapter.to_state().items()}
-    header = {**(notes or {}), "format": FORMAT, **_notes(adapter, backbone)}
+    header = {**(notes or {}), "format": FORMAT, **_notes(adapter, backbone, config)}
     with writing(path) as file:
         file.write(safetensors.torch.save(state, metadata=header))
 
 
-def save_as_peft(folder: Path, adapter: Adapter, *, backbone: str, base_model: str | None = None) -> None:
+def save_as_peft(
+    folder: Path,
+    adapter: Adapter,
+    *,
+    backbone: str,
+    config: Mapping[str, object] | None = None,
+    base_model: str | None = None,
+) -> None:
     """Write an adapter of a Hugging Face CLIP as PEFT reads it; clip positions, which it does not know, lie beside.
 
     Args:
         folder: made if need be; files of these names are overwritten.
         adapter: its LoRA is of one rank.
         backbone: hash of the model it was trained beside (`Checkpoint.backbone`).
+        config: what that model is beside its weights (`Checkpoint.config`).
         base_model: name or path of that model, for PEFT.
 
     Raises:
         CheckpointError: several ranks, or nothing to save.
     """
-    notes = _notes(adapter, backbone)
+    notes = _notes(adapter, backbone, config)
     save_peft(folder, adapter.vision, adapter.text, adapter.positions, base_model=base_model, notes=notes)
 
 
-def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
+def read_adapter(
+    path: Path, *, backbone: str | None = None, config: Mapping[str, object] | None = None
+) -> Adapter:
     """An adapter from `save_adapter`'s file, a folder in PEFT's format or a checkpoint of TempMe's authors.
 
     Args:
         path: the file or folder.
         backbone: hash of the model that will use it; only what vidskim wrote says what it belongs to.
+        config: what that model is beside its weights.
 
     Raises:
         CheckpointError: missing, damaged, of another format, or trained beside another model.
@@ -132,12 +156,14 @@ def read_adapter(path: Path, *, backbone: str | None = None) -> Adapter:
     if (path / CONFIG_FILE).is_file():
         header = _header(path / WEIGHTS_FILE)
         _check_backbone(header.get("backbone"), backbone, path)
-        return Adapter(*read_peft(path), _settings(header, path))
+        _check_config(header, config, path)
+        return Adapter(*read_peft(path), **_read_notes(header, path))
     header = _header(path)
     if header.get("format") == FORMAT:
         _check_backbone(header.get("backbone", "unknown"), backbone, path)
+        _check_config(header, config, path)
         # where the model's own weights learnt and no clips are joined, settings are all there is: no tensors
-        return Adapter.from_state(safetensors.torch.load_file(path), settings=_settings(header, path))
+        return Adapter.from_state(safetensors.torch.load_file(path), **_read_notes(header, path))
     state = read_weights(path)
     if not is_authors(state):
         raise CheckpointError(
@@ -175,8 +201,9 @@ def find_adapter(folder: Path, *plans: object) -> Path | None:
     return None
 
 
-def _notes(adapter: Adapter, backbone: str) -> dict[str, str]:
-    return {"backbone": backbone, "settings": json.dumps(adapter.settings)}
+def _notes(adapter: Adapter, backbone: str, config: Mapping[str, object] | None) -> dict[str, str]:
+    known = {"settings": adapter.settings, "words": adapter.words, "config": config}
+    return {"backbone": backbone} | {k: json.dumps(value) for k, value in known.items() if value is not None}
 
 
 def _check_backbone(made_for: str | None, backbone: str | None, path: Path) -> None:
@@ -185,6 +212,23 @@ def _check_backbone(made_for: str | None, backbone: str | None, path: Path) -> N
         raise CheckpointError(
             f"{path}: this adapter was trained beside another model ({str(made_for)[:12]}, expected "
             f"{str(backbone)[:12]}); load it with the checkpoint it was trained on"
+        )
+
+
+def _check_config(header: Mapping[str, str], config: Mapping[str, object] | None, path: Path) -> None:
+    """Where either is not known, nothing can be said."""
+    if config is None or "config" not in header:
+        return
+    try:
+        trained: dict[str, object] = dict(json.loads(header["config"]))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: its header names a config that is none ({error})") from error
+    names = sorted((trained.keys() & config.keys()).difference(SIZES))
+    if differing := [name for name in names if trained[name] != config[name]]:
+        listed = "; ".join(f"{name} was {trained[name]!r}, is {config[name]!r}" for name in differing)
+        raise CheckpointError(
+            f"{path}: this adapter was trained beside the same weights as another model: {listed}. Load it with the "
+            "config of its training (--config name=value)"
         )
 
 
@@ -199,11 +243,15 @@ def _header(path: Path) -> dict[str, str]:
         raise CheckpointError(f"{path}: not a safetensors file, or cut short ({error})") from error
 
 
-def _settings(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _read_notes(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Fields of `Adapter` beside its tensors."""
     try:
         settings: dict[str, Any] = dict(json.loads(header.get("settings", "{}")))
         if "plan" in settings:
             ClipPlan.read(settings["plan"])
+        words = json.loads(header.get("words", "null"))
+        if words is not None and not (isinstance(words, int) and words > 0):
+            raise ValueError(f"words {words!r}")
     except (ValueError, TypeError, SettingsError) as error:
         raise CheckpointError(f"{path}: its header names settings that are none ({error})") from error
-    return settings
+    return {"settings": settings, "words": words}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.models.adapter import Adapter
 from vidskim.models.layouts.clip import HF_CLIP, OPENAI, OPENAI_RESIDUAL
-from vidskim.models.layouts.configure import configure_text, configure_vision
+from vidskim.models.layouts.configure import configure_text, configure_vision, record_config
 from vidskim.models.layouts.layout import Layout, Problems, find_unexpected, is_finite, translate
 from vidskim.models.layouts.measure import (
     complete_positions,
@@ -89,6 +89,11 @@ class Checkpoint:
         """sha256 (hex) of both towers: what an adapter belongs to."""
         text = "" if self.text_state is None else hash_weights(self.text_state)
         return _digest(self.weights_hash, text)
+
+    @property
+    def config(self) -> dict[str, object]:
+        """What the model is beside its weights, such as heads and activation: plain JSON values."""
+        return record_config(self.vision, self.text, self.preparation)
 
     def adapted(self, adapter: Adapter) -> "Checkpoint":
         """The same model with an adapter's LoRA inside the weights.

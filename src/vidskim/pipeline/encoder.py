@@ -89,6 +89,19 @@ class VideoEncoder(TrunkEncoder):
         short_side = self.preparation.reading_side
         return {"motion": self.method.asks_motion, "short_side": short_side}
 
+    @property
+    def texts(self) -> TextEncoder:
+        """What encodes texts."""
+        return TextEncoder(
+            self.text,
+            self.tokenizer,
+            model=self.fingerprint.model,
+            dim=self.dim,
+            weights=self.fingerprint.weights,
+            min_score=self.min_score,
+            words=self.adapter.words if self.adapter else None,
+        )
+
     def with_method(
         self, name: str, *, tokenizer: ResidualTokenizer | None = None, **settings: object
     ) -> "VideoEncoder":
@@ -211,9 +224,7 @@ class VideoEncoder(TrunkEncoder):
         Raises:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
-        name, weights = self.fingerprint.model, self.fingerprint.weights
-        texter = TextEncoder(self.text, self.tokenizer, model=name, dim=self.dim, weights=weights)
-        return texter.encode_text(texts)
+        return self.texts.encode_text(texts)
 
     def prepare(self, clip: Clip) -> Prepared:
         """Resize, crop and normalise a clip; motion vectors are brought onto the patch grid.

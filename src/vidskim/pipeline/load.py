@@ -155,9 +155,8 @@ def load_text_encoder(
     """
     place = _place(device, dtype)
     path = resolve(source)
-    checkpoint = read_checkpoint(path, config=config, image_size=image_size)
     own = find_adapter(path, plan) if method == TempMe.name and adapter is None else None
-    checkpoint = _adapt(checkpoint, adapter, own)
+    checkpoint = _adapt(read_checkpoint(path, config=config, image_size=image_size), adapter, own)
     return TextEncoder(
         text_tower(checkpoint, *place),
         read_tokenizer(checkpoint, tokenizer),
@@ -165,6 +164,7 @@ def load_text_encoder(
         dim=checkpoint.vision.dim,
         weights=checkpoint.weights_hash,
         min_score=_min_score(path),
+        words=checkpoint.adapter.words if checkpoint.adapter else None,
     )
 
 
@@ -209,7 +209,8 @@ def _adapt(checkpoint: Checkpoint, adapter: str | PathLike[str] | None, own: Pat
         adapter = own
     if adapter is None:
         return checkpoint
-    return checkpoint.adapted(read_adapter(Path(adapter), backbone=checkpoint.backbone))
+    read = read_adapter(Path(adapter), backbone=checkpoint.backbone, config=checkpoint.config)
+    return checkpoint.adapted(read)
 
 
 def _refuse_parts(**options: object) -> None:

@@ -16,6 +16,7 @@ from vidskim.models.adapter import Adapter
 from vidskim.models.cost import vit_macs
 from vidskim.models.vit import unit
 from vidskim.pipeline.encoder import TrunkEncoder, VideoEncoder
+from vidskim.pipeline.text import TextEncoder
 from vidskim.tokens.clip_plan import ClipBlock, ClipPlan
 from vidskim.video.clip import Clip
 from vidskim.video.prepare import prepare_frames
@@ -97,6 +98,11 @@ class RetrievalEncoder(TrunkEncoder):
         """Frames of a video, as the plan has it."""
         return self.method.plan.frames
 
+    @property
+    def texts(self) -> TextEncoder:
+        """What encodes texts."""
+        return self.alone.texts
+
     def plan(self) -> PlanTable:
         """Tokens of each block and what a video costs, known before anything is run."""
         config = self.trunk.config
@@ -169,7 +175,7 @@ class RetrievalEncoder(TrunkEncoder):
         Raises:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
-        return self.alone.encode_text(texts)
+        return self.texts.encode_text(texts)
 
     def _check_mask(self, mask: Tensor, pixels: Tensor) -> Tensor:
         """The mask as bool on the CPU."""

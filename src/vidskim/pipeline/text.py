@@ -25,6 +25,7 @@ class TextEncoder:
         dim: width of a vector.
         weights: hash of the vision tower that the texts compare with, as in its fingerprint.
         min_score: cosine of text and frame below which nothing matches, where it is known.
+        words: most tokens of a text, as an adapter inside the weights was trained; None is what the tower takes.
     """
 
     tower: TextTransformer | None
@@ -33,6 +34,17 @@ class TextEncoder:
     dim: int
     weights: str
     min_score: float | None = None
+    words: int | None = None
+
+    @property
+    def context(self) -> int:
+        """Most tokens of a text, start and end tokens counted; longer ones are cut.
+
+        Raises:
+            CheckpointError: as `encode_text`.
+        """
+        most = self._parts()[0].config.context
+        return most if self.words is None else min(self.words, most)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Text vectors, L2-normalised float32 [n, d], comparable with the frames'.
@@ -41,7 +53,7 @@ class TextEncoder:
             CheckpointError: the checkpoint has no text tower, or no tokenizer came with it.
         """
         tower, tokenizer = self._parts()
-        ids = tokenizer.encode(texts, tower.config.context).to(tower.positions.device)
+        ids = tokenizer.encode(texts, self.context).to(tower.positions.device)
         with torch.inference_mode():
             parts = [unit(tower(part)).cpu() for part in torch.split(ids, BATCH) if len(part)]
         return torch.cat([torch.empty(0, self.dim), *parts])
@@ -52,8 +64,7 @@ class TextEncoder:
         Raises:
             CheckpointError: as `encode_text`.
         """
-        tower, tokenizer = self._parts()
-        return sum(tokenizer.count(texts, tower.config.context))
+        return sum(self._parts()[1].count(texts, self.context))
 
     def _parts(self) -> tuple[TextTransformer, Tokenizer]:
         if self.tower is None:

@@ -129,7 +129,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         **what.to_record(),
         "method": method.to_record(),
         "backbone": checkpoint.backbone,
-        "side": checkpoint.vision.image,
+        "config": checkpoint.config,
         "pairs": pairs.digest,
         "batch": pairs.batch,
     }
@@ -139,7 +139,9 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
 def _usual_settings(what: Retrieval, checkpoint: Checkpoint) -> Mapping[str, object]:
     """Those asked for; without a plan the others are as the adapter in the model's folder was trained."""
     own = find_adapter(resolve(what.model), what.settings.get("plan"))
-    usual = {} if own is None else read_adapter(own, backbone=checkpoint.backbone).settings
+    if own is None:
+        return what.settings
+    usual = read_adapter(own, backbone=checkpoint.backbone, config=checkpoint.config).settings
     return {**usual, **what.settings}
 
 

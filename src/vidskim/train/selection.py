@@ -156,13 +156,15 @@ class Selection:
 
     def _keep(self, step: int, numbers: Mapping[str, float]) -> None:
         """Write what is learnt."""
-        folder, backbone = self.out, self.checkpoint.backbone
+        folder, beside = self.out, self.checkpoint
         if self.tune == "full":
             folder = self.out / MODEL
             self._export(folder)
-            backbone = read_checkpoint(folder).backbone
+            beside = read_checkpoint(folder)
+        adapter = replace(self.model.to_adapter(), words=self.exam.texts.context)
+        made_for: dict[str, Any] = {"backbone": beside.backbone, "config": beside.config}
         notes = {"step": json.dumps(step), "held_out": json.dumps(numbers)}
-        save_adapter(folder / ADAPTER_FILE, self.model.to_adapter(), backbone=backbone, notes=notes)
+        save_adapter(folder / ADAPTER_FILE, adapter, **made_for, notes=notes)
 
     def _export(self, folder: Path) -> None:
         """All weights, as a Hugging Face CLIP with its tokenizer."""

@@ -49,7 +49,7 @@ class Retrieval:
         held_out: share of the videos to select by, or such videos.
         batch: videos in each batch of one process; None is 128 or, if there are fewer to learn from, all; rendered: 32.
         epochs: instead of the loop's steps: passes over the sentences.
-        words: most tokens of a sentence.
+        words: most tokens of a sentence, in training and where the adapter is used.
         augment: whether videos read from files undergo RandAugment.
         chunk: videos whose activations are in memory at once; None for all of a batch.
 

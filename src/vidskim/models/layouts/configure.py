@@ -10,6 +10,7 @@ from vidskim.models.layouts.layout import Layout, stored_names
 from vidskim.models.layouts.measure import TEXT_TOLD_BY, VISION_TOLD_BY
 from vidskim.models.layouts.stated import Stated
 from vidskim.models.variants import TextConfig, VitConfig
+from vidskim.video.prepare import Preparation
 
 
 def configure_vision(
@@ -44,6 +45,23 @@ def configure_text(
     facts: dict[str, Any] = {"end_id": None, **measured, **layout.defaults, **stated.text, **given}
     _require(facts, TEXT_TOLD_BY, layout.text, path)
     return TextConfig(**_with_heads(facts, "text_heads", settings, path))
+
+
+def record_config(vision: VitConfig, text: TextConfig | None, preparation: Preparation) -> dict[str, object]:
+    """What a model is beside its weights, as plain JSON values; names as the caller's `config` has them."""
+    return {
+        "heads": vision.heads,
+        "activation": vision.activation,
+        "eps": vision.eps,
+        "text_heads": text and text.heads,
+        "text_activation": text and text.activation,
+        "text_eps": text and text.eps,
+        "image_size": preparation.size,
+        "resize": preparation.resize,
+        "mean": list(preparation.mean),
+        "std": list(preparation.std),
+        "interpolation": preparation.interpolation,
+    }
 
 
 def _require(
