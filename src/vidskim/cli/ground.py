@@ -91,8 +91,6 @@ def ground(
     """
 
     def body() -> Outcome:
-        if not query.strip():
-            raise SettingsError("the sentence to look for is empty; say what is to be seen")
         choice = ModelChoice(
             source=model or "demo",
             method=method or METHOD,
@@ -133,6 +131,10 @@ class _Source:
     fps: float | None
     choice: ModelChoice
     place: str | None
+
+    def __post_init__(self) -> None:
+        if not self.query.strip():
+            raise SettingsError("the sentence to look for is empty; say what is to be seen")
 
     def from_file(self, cut: dict[str, Any]) -> "tuple[Grounding, str]":
         """Encoded now."""
