@@ -146,7 +146,8 @@ def test_a_model_that_tells_nothing_apart_scores_chance(folder: Path, demo: Vide
         def encode_text(self, texts: Sequence[str]) -> Tensor:
             return torch.zeros(len(texts), self.dim)
 
-    blind = Blind(demo.trunk, demo.method, preparation=demo.preparation, fingerprint=demo.fingerprint)
+    made_of = {"preparation": demo.preparation, "fingerprint": demo.fingerprint}
+    blind = Blind(demo.trunk, demo.method, **made_of, text=demo.text, tokenizer=demo.tokenizer)
     report = evaluate_retrieval(line_up(blind, ()), CaptionedVideos.of(TEXTS), folder)
     (score,) = report.scores
     assert (score.text_to_video, score.video_to_text) == report.chance
