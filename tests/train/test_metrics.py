@@ -4,8 +4,10 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from vidskim.errors import SettingsError, VidskimError
@@ -72,6 +74,22 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
         colours = picture.convert("RGB").getcolors(maxcolors=1 << 20)
     assert colours is not None
     assert len(colours) > 20
+
+
+def test_what_it_is_compared_with_is_drawn_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(tmp_path)
+    drawn: list[tuple[float, str]] = []
+    plain = Axes.axhline
+
+    def axhline(self: Axes, y: float, **style: Any) -> Any:
+        drawn.append((y, style["label"]))
+        return plain(self, y, **style)
+
+    monkeypatch.setattr(Axes, "axhline", axhline)
+    plot_metrics(
+        tmp_path, beside={"before": {"recall": 0.25, "unknown": 1.0}, "frames alone": {"recall": 0.5}}
+    )
+    assert drawn == [(0.25, "before: 0.25"), (0.5, "frames alone: 0.5")]
 
 
 def test_a_training_that_has_just_begun_can_be_drawn(tmp_path: Path) -> None:

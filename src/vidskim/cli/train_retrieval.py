@@ -184,6 +184,7 @@ def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
     ]
     if result["best"]["r_sum_both"] <= result["frames_alone"]["r_sum_both"]:
         lines.append("not better than the frames alone: train longer, on more videos, or with another rate")
+    beside = {name: result[key] for name, key in rows[:2]}
     kept = out / MODEL if tune == "full" else out / ADAPTER_FILE
     report = replace(report, metrics={})  # told above, in words
-    return training_outcome({out: report}, kept, lines=tuple(lines), retrieval=result)
+    return training_outcome({out: report}, kept, lines=tuple(lines), beside=beside, retrieval=result)

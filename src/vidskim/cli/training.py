@@ -1,7 +1,7 @@
 """What the verbs under `train` share: options, a progress line, and the outcome of a training."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,10 +30,15 @@ def loop_settings(recipe: "LoopSettings", **changes: Any) -> "LoopSettings":
 
 
 def training_outcome(
-    reports: "dict[Path, FitReport]", result: Path, *, lines: tuple[Any, ...] = (), **document: Any
+    reports: "dict[Path, FitReport]",
+    result: Path,
+    *,
+    lines: tuple[Any, ...] = (),
+    beside: Mapping[str, Mapping[str, float]] | None = None,
+    **document: Any,
 ) -> Outcome:
-    """What each part of a training gave, by its folder, and what else there is to say."""
-    parts = [_part(out, report) for out, report in reports.items()]
+    """What each part of a training gave, by its folder, and what else there is to say; `beside` as `plot_metrics`."""
+    parts = [_part(out, report, beside) for out, report in reports.items()]
     shown = [line for _, several in parts for line in several]
     return Outcome(
         {"result": str(result), "parts": [part for part, _ in parts], **document},
@@ -41,18 +46,20 @@ def training_outcome(
     )
 
 
-def _part(out: Path, report: "FitReport") -> tuple[dict[str, Any], list[str]]:
+def _part(
+    out: Path, report: "FitReport", beside: Mapping[str, Mapping[str, float]] | None
+) -> tuple[dict[str, Any], list[str]]:
     from vidskim.errors import VidskimError
     from vidskim.train.metrics import plot_metrics
 
     try:
-        curve = str(plot_metrics(out))
+        curve = str(plot_metrics(out, beside=beside))
     except VidskimError as error:
         curve = f"none ({error})"
     resumed = "" if report.resumed_from is None else f"; went on from step {report.resumed_from}"
     numbers = ", ".join(f"{name} {value:.4f}" for name, value in report.metrics.items())
     lines = [
-        f"{report.steps} steps in {report.seconds:.0f} s, last loss {report.loss:.4f}{resumed}",
+        f"{report.steps} steps in {report.seconds:.0f} s, loss of the last step {report.loss:.4f}{resumed}",
         *([numbers] if numbers else []),
         f"curve: {curve}",
     ]

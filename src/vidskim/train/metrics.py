@@ -97,11 +97,13 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return list(_read_lines(path))
 
 
-def plot_metrics(folder: Path) -> Path:
+def plot_metrics(folder: Path, *, beside: Mapping[str, Mapping[str, float]] | None = None) -> Path:
     """Draw loss, learning rate and each validation metric over the steps.
 
     Args:
         folder: of a training, finished or not.
+        beside: what validation metrics are compared with, such as those before training: dashed lines, by what to call
+            them, then by metric.
 
     Returns:
         The picture, curve.png in that folder.
@@ -111,7 +113,7 @@ def plot_metrics(folder: Path) -> Path:
         VidskimError: matplotlib is not installed.
     """
     lines = read_metrics(folder)
-    panels = list(_panels(lines))
+    panels = list(_panels(lines, beside or {}))
     rows = math.ceil(len(panels) / 2)
     figure = new_figure(width=11, height=3.2 * rows)
     all_axes = figure.subplots(rows, 2, squeeze=False).flat
@@ -126,20 +128,32 @@ def plot_metrics(folder: Path) -> Path:
     return path
 
 
-def _panels(lines: list[dict[str, Any]]) -> Iterator[tuple[str, list[int], list[float]]]:
-    """(title, steps, values) of each panel."""
+_Panel = tuple[str, list[int], list[float], dict[str, float]]
+
+
+def _panels(lines: list[dict[str, Any]], beside: Mapping[str, Mapping[str, float]]) -> Iterator[_Panel]:
+    """(title, steps, values, what they are compared with) of each panel."""
     for name in ("loss", "learning_rate"):
         points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]
-        yield name.replace("_", " "), [x for x, _ in points], [y for _, y in points]
+        yield name.replace("_", " "), [x for x, _ in points], [y for _, y in points], {}
     validations = [(line["step"], line["validation"]) for line in lines if "validation" in line]
     for name in dict.fromkeys(name for _, numbers in validations for name in numbers):
         points = [(step, numbers[name]) for step, numbers in validations if numbers.get(name) is not None]
-        yield f"validation: {name}", [x for x, _ in points], [y for _, y in points]
+        compared = {label: numbers[name] for label, numbers in beside.items() if name in numbers}
+        title = f"validation: {name.replace('_', ' ')}"
+        yield title, [x for x, _ in points], [y for _, y in points], compared
 
 
-def _draw(axes: "Axes", title: str, steps: list[int], values: list[float]) -> None:
+def _draw(
+    axes: "Axes", title: str, steps: list[int], values: list[float], compared: dict[str, float]
+) -> None:
     few = len(steps) <= 40
     axes.plot(steps, values, marker="o" if few else None, markersize=3, linewidth=1.2)
+    for number, (label, value) in enumerate(compared.items(), start=1):
+        axes.axhline(value, color=f"C{number}", linestyle="--", linewidth=1, label=f"{label}: {value:.4g}")
+    if compared:
+        axes.legend(fontsize=8)
+    axes.set_xlim(left=0)
     if title == "loss" and values and min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
     if values:
