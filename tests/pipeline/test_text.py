@@ -37,6 +37,7 @@ def test_without_tower_or_tokenizer_the_message_says_what_to_do(clip_folder: Pat
     with pytest.raises(CheckpointError, match="has no text tower; load a CLIP checkpoint"):
         replace(texts, tower=None).encode_text(TEXTS)
     with pytest.raises(
-        CheckpointError, match=r"without tokenizer files; pass load_model\(\.\.\., tokenizer=PATH"
+        CheckpointError,
+        match=r"files; put its tokenizer\.json, .*, or pass load_model\(\.\.\., tokenizer=PATH",
     ):
         replace(texts, tokenizer=None).encode_text(TEXTS)

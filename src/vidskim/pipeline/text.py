@@ -73,7 +73,7 @@ class TextEncoder:
             )
         if self.tokenizer is None:
             raise CheckpointError(
-                "the checkpoint came without tokenizer files; pass load_model(..., tokenizer=PATH) with a "
-                "tokenizer.json, a folder with vocab.json and merges.txt, or a bpe_simple_vocab file"
+                "the checkpoint came without tokenizer files; put its tokenizer.json, or vocab.json and merges.txt, "
+                "beside the weights, or pass load_model(..., tokenizer=PATH) with those or a bpe_simple_vocab file"
             )
         return self.tower, self.tokenizer
