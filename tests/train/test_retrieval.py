@@ -1,6 +1,7 @@
 """Training of retrieval, in small: it learns, it resumes exactly, what it writes loads and says the same."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 import small_clip
 import torch
 from safetensors.torch import load_file
-from small_clip import LOOP, small_task, write_clip
+from small_clip import LOOP, small_task
 from test_distributed import free_ports
 
 from vidskim.errors import CheckpointError, SettingsError
@@ -19,16 +20,10 @@ from vidskim.evaluate.datasets.captioned import CaptionedVideos
 from vidskim.models.adapter import ADAPTER_FILE, read_adapter
 from vidskim.pipeline.load import load_model
 from vidskim.train.checkpoint import list_checkpoints
-from vidskim.train.loop import LoopSettings
 from vidskim.train.metrics import read_metrics
 from vidskim.train.retrieval import make_task, train_retrieval
 from vidskim.train.selection import MODEL, read_result
 from vidskim.video.prepare import normalise
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -189,25 +184,25 @@ def test_an_adapter_knows_how_it_was_trained(clip: Path, tmp_path: Path) -> None
     assert (other.split, other.plan) == ("place", method.plan)
 
 
-def test_full_tuning_writes_a_model_with_its_adapter(clip: Path, tmp_path: Path) -> None:
+def test_a_second_full_training_goes_on_from_the_clip_positions(clip: Path, tmp_path: Path) -> None:
     train_retrieval(small_task(clip, tune="full"), tmp_path, replace(LOOP, steps=2))
-    model = load_model(tmp_path / MODEL, method="tempme", dtype="float32")
-    assert model.plan().plan.to_record()["joins"] == small_clip.PLAN["joins"]
-    assert model.encode_text(["a red star moves up"]).shape == (1, 16)
-    plain = load_model(clip, dtype="float32")
-    assert not torch.allclose(plain.encode_text(["a red star"]), model.encode_text(["a red star"]), atol=1e-3)
-    with pytest.raises(CheckpointError, match="trained beside another model"):
-        load_model(clip, method="tempme", adapter=tmp_path / MODEL / ADAPTER_FILE)
+    first = read_adapter(tmp_path / MODEL / ADAPTER_FILE).positions
+    second = make_task(small_task(tmp_path / MODEL, tune="full"), seed=5)
+    assert second.model.positions.keys() == {str(layer) for layer in first}
+    for layer, table in first.items():
+        assert torch.equal(second.model.positions[str(layer)], table)
+    assert second.settings["positions"] != make_task(small_task(clip), seed=5).settings["positions"]
 
 
-def test_full_tuning_of_frames_alone_writes_a_model_that_loads(clip: Path, tmp_path: Path) -> None:
-    """No LoRA and no clip positions: the adapter beside the model has settings alone."""
-    alone = {"plan": {"frames": 4, "joins": []}}
-    train_retrieval(small_task(clip, tune="full", settings=alone), tmp_path, replace(LOOP, steps=2))
-    assert not read_adapter(tmp_path / MODEL / ADAPTER_FILE).to_state()
-    model = load_model(tmp_path / MODEL, method="tempme", dtype="float32")
-    assert model.plan().plan.to_record()["joins"] == []
-    assert model.encode_video(torch.zeros(1, 4, 3, 32, 32)).shape == (1, 16)
+def test_lora_beside_the_model_is_not_gone_on_from_and_that_is_said(
+    clip: Path, begun: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = shutil.copytree(clip, tmp_path / "clip")
+    shutil.copy(begun / ADAPTER_FILE, model)
+    task, plain = make_task(small_task(model, settings={}), seed=0), make_task(small_task(clip), seed=0)
+    assert task.model.method == plain.model.method
+    assert all(torch.equal(task.model.positions[n], table) for n, table in plain.model.positions.items())
+    assert "its settings are used; LoRA and clip positions begin anew" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -271,13 +266,3 @@ def test_epochs_are_passes_over_the_sentences(clip: Path, tmp_path: Path) -> Non
     report = train_retrieval(what, tmp_path / "out", replace(LOOP, checkpoint_every=100))
     assert report.steps == 6  # four videos of three sentences, two at a time
     assert read_result(tmp_path / "out")["best"]["unreadable"] == 0
-
-
-def test_the_recipe_is_the_published_one() -> None:
-    from vidskim.train.syllabus import PAPER
-
-    expected = {"steps": 7030, "learning_rate": 6e-4, "weight_decay": 0.2, "betas": (0.9, 0.999), "eps": 1e-6}
-    assert {name: getattr(PAPER, name) for name in expected} == expected
-    assert isinstance(PAPER, LoopSettings)
-    assert PAPER.warmup_steps == 0.1 * PAPER.steps
-    assert PAPER.final_fraction == 0

@@ -36,7 +36,10 @@ Tune = Annotated[
     str, typer.Option(help="lora (beside frozen weights), or full (all weights but the temperature).")
 ]
 Rank = Annotated[int | None, typer.Option(min=1, help="Of LoRA. Default 8; rendered: 16.")]
-POSITION_HELP = "Standard deviation of clip positions at first. Default: 0, as published; rendered: 1."
+POSITION_HELP = (
+    "Standard deviation of clip positions at first, but for a fully tuned model's, which go on. Default: 0, as "
+    "published; rendered: 1."
+)
 PositionStd = Annotated[float | None, typer.Option(min=0, help=POSITION_HELP)]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all; rendered: 1200.")]
 Epochs = Annotated[
@@ -146,7 +149,7 @@ def _locate(sentences: "CaptionedVideos", folder: Path) -> "Located":
 def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     """Options that were not given, None, are the recipe's."""
     from vidskim.train.retrieval import train_retrieval as run
-    from vidskim.train.syllabus import WARM_UP, Retrieval, find_recipe
+    from vidskim.train.syllabus import WARM_UP, Retrieval, complete, find_recipe
 
     recipe, own = find_recipe(videos="videos" in what)
     if loop["steps"] is not None:
@@ -157,7 +160,7 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     settings = loop_settings(recipe, **loop)
     if "videos" in what:
         settings = replace(settings, warmup_steps=round(WARM_UP * settings.steps))
-    report = run(Retrieval(**{**own, **given}), out, settings, on_step=step_line())
+    report = run(Retrieval(**complete(own, given)), out, settings, on_step=step_line())
     return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])
 
 

@@ -1,5 +1,6 @@
 """Training of text-video retrieval: a CLIP whose frames see each other learns which sentence belongs to which video."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 
 from vidskim.errors import CheckpointError
 from vidskim.methods.tempme import make_tempme
-from vidskim.models.adapter import find_adapter, read_adapter
+from vidskim.models.adapter import Adapter, find_adapter, read_adapter
 from vidskim.models.checkpoint import Checkpoint, build_text, build_vision, read_checkpoint
+from vidskim.models.weights import hash_weights
 from vidskim.pipeline.hub import resolve
 from vidskim.pipeline.load import read_tokenizer, torch_dtype
 from vidskim.tokens.cosine import cosines
@@ -26,6 +28,8 @@ from vidskim.train.randaugment import RandAugment
 from vidskim.train.retriever import Retriever
 from vidskim.train.selection import Exam, Selection
 from vidskim.train.syllabus import EACH, PAPER_BATCH, RENDERED_BATCH, WARM_UP, Retrieval
+
+_log = logging.getLogger("vidskim")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,8 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         SettingsError: the plan does not fit the model, or videos are too few.
     """
     checkpoint, texts = _read_model(what)
-    method = make_tempme(_usual_settings(what, checkpoint), config=checkpoint.vision)
+    beside = _read_beside(what, checkpoint)
+    method = make_tempme({**beside.settings, **what.settings}, config=checkpoint.vision)
     model = Retriever(
         build_vision(checkpoint),
         build_text(checkpoint),
@@ -124,25 +129,33 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         chunk=what.chunk,
     )
     model.learn(what.tune, rank=what.rank, position_std=what.position_std, seed=seed)
+    model.begin_at(beside.positions)
     pairs = _open_pairs(what, checkpoint, texts, frames=method.plan.frames, seed=seed)
     settings = {
         **what.to_record(),
         "method": method.to_record(),
         "backbone": checkpoint.backbone,
         "config": checkpoint.config,
+        "positions": hash_weights({str(layer): table for layer, table in beside.positions.items()}),
         "pairs": pairs.digest,
         "batch": pairs.batch,
     }
     return RetrievalTask(model=model, checkpoint=checkpoint, texts=texts, pairs=pairs, settings=settings)
 
 
-def _usual_settings(what: Retrieval, checkpoint: Checkpoint) -> Mapping[str, object]:
-    """Those asked for; without a plan the others are as the adapter in the model's folder was trained."""
+def _read_beside(what: Retrieval, checkpoint: Checkpoint) -> Adapter:
+    """What is gone on from of the adapter in the model's folder, if its plan fits: the usual settings, and positions.
+
+    LoRA begins anew, as do the positions that were learnt with it.
+    """
     own = find_adapter(resolve(what.model), what.settings.get("plan"))
     if own is None:
-        return what.settings
-    usual = read_adapter(own, backbone=checkpoint.backbone, config=checkpoint.config).settings
-    return {**usual, **what.settings}
+        return Adapter({}, {})
+    adapter = read_adapter(own, backbone=checkpoint.backbone, config=checkpoint.config)
+    if not (adapter.vision or adapter.text):
+        return adapter
+    _log.warning("%s: its settings are used; LoRA and clip positions begin anew", own)
+    return Adapter({}, {}, settings=adapter.settings)
 
 
 def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings, ranks: Ranks) -> Selection:

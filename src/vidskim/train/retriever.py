@@ -1,5 +1,6 @@
 """The model of a retrieval training: a CLIP whose frames see each other, with what of it learns."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -74,6 +75,13 @@ class Retriever(nn.Module):
                 add_lora(tower, rank=rank, generator=generator)
             else:
                 tower.requires_grad_(True)
+
+    def begin_at(self, positions: Mapping[int, Tensor]) -> None:
+        """Let clip positions [clips that enter the block, d], by block, go on from where they are learnt already."""
+        with torch.no_grad():
+            for layer, table in positions.items():
+                if str(layer) in self.positions:
+                    self.positions[str(layer)].copy_(table)
 
     def forward(self, frames: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Videos uint8 [b, t, y, x, 3] and token ids [c, n] -> unit vectors [b, d], [c, d], and inverse temperature."""

@@ -22,6 +22,7 @@ from vidskim.models.export import save_checkpoint
 from vidskim.models.text import TextTransformer
 from vidskim.models.vit import VisionTransformer
 from vidskim.tokens.clip_plan import ClipPlan
+from vidskim.train.checkpoint import list_checkpoints
 from vidskim.train.pairs import HeldOut, Texts
 from vidskim.train.retriever import Retriever
 
@@ -115,7 +116,7 @@ class Selection:
         exam: what the model is asked.
         checkpoint: it came from.
         tune: "lora", or "full" where the model has to be written too.
-        made_for: what the training is; a record of another one is replaced.
+        made_for: what the training is; a record of another one, or without its checkpoints, is replaced.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Selection:
         self.out, self.exam, self.model = out, exam, exam.model
         self.checkpoint, self.tune = checkpoint, tune
         self.made_for = json.loads(json.dumps(made_for))  # as it will be read back
-        stored = _stored(out / RESULT_FILE)
+        stored = _stored(out / RESULT_FILE) if list_checkpoints(out) else {}  # `fit` begins anew without
         self.document = stored if stored.get("made_for") == self.made_for else {}
 
     def begin(self) -> None:

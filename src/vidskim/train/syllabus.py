@@ -44,7 +44,8 @@ class Retrieval:
         settings: of `load_model(method="tempme")`: plan, split, merge, faithful.
         tune: "lora", both towers beside frozen weights; or "full", all weights but the temperature.
         rank: of LoRA.
-        position_std: standard deviation of the clip positions before the first step; 0 as published.
+        position_std: standard deviation of the clip positions before the first step; 0 as published. Without
+            effect where `model` was fully tuned and has its own beside it: those go on learning.
         videos: with sentences; None for rendered ones.
         held_out: share of the videos to select by, or such videos.
         batch: videos in each batch of one process; None is 128 or, if there are fewer to learn from, all; rendered: 32.
@@ -96,6 +97,18 @@ class Retrieval:
         """What decides the outcome beside model, method and videos: plain JSON values."""
         names = ("tune", "rank", "position_std", "words", "augment")
         return {name: getattr(self, name) for name in names}
+
+
+def complete(recipe: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given for `Retrieval`, and the recipe's where nothing is.
+
+    The method's settings are completed one by one, but beside a plan that is given: the recipe's go with its own.
+    """
+    completed = {**recipe, **given}
+    settings = given.get("settings", {})
+    if settings.get("plan") is None:
+        completed["settings"] = {**recipe.get("settings", {}), **settings}
+    return completed
 
 
 def find_recipe(*, videos: bool) -> tuple[LoopSettings, dict[str, Any]]:
