@@ -88,6 +88,19 @@ def test_sigterm_is_as_ctrl_c_while_a_verb_runs(capsys: pytest.CaptureFixture[st
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_only_the_first_of_several_processes_minds_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+
+    def looking() -> Outcome:
+        found.append(signal.getsignal(signal.SIGTERM))
+        return Outcome({}, [])
+
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        run(looking, as_json=False)
+    assert found == [signal.default_int_handler, signal.SIG_DFL]
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (6.1e8, "610.0 MB"), (5e12, "5.0 TB")]
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -43,6 +44,11 @@ class Outcome:
     code: int = DONE
 
 
+def is_first_rank() -> bool:
+    """Whether this process is the one that speaks, where torchrun started several."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def run_verb(body: Callable[[], Outcome], *, as_json: bool) -> None:
     """Run a verb's body, print its outcome or its error, and leave with the right exit code.
 
@@ -71,8 +77,11 @@ def run_verb(body: Callable[[], Outcome], *, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, unless signals do not come to this thread or somebody else handles it."""
-    ours = threading.current_thread() is threading.main_thread()
+    """SIGTERM raises KeyboardInterrupt, unless signals do not come to this thread or somebody else handles it.
+
+    Of several processes of torchrun, which ends the others by it when one fails, only the first has anything to save.
+    """
+    ours = threading.current_thread() is threading.main_thread() and is_first_rank()
     if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from vidskim.cli.console import JsonOption, Outcome, progress_line, run_verb
+from vidskim.cli.console import JsonOption, Outcome, is_first_rank, progress_line, run_verb
 from vidskim.cli.model_options import MODEL_HELP, Config, read_pairs
-from vidskim.cli.training import Device, Seed, is_first_rank, loop_settings, step_line, training_outcome
+from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
 from vidskim.errors import SettingsError, VidskimError
 
 if TYPE_CHECKING:

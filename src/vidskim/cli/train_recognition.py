@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidskim.cli.console import JsonOption, Outcome, run_verb
+from vidskim.cli.console import JsonOption, Outcome, is_first_rank, run_verb
 from vidskim.cli.model_options import Config, read_pairs
-from vidskim.cli.training import Device, Seed, is_first_rank, loop_settings, step_line, training_outcome
+from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
 from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:

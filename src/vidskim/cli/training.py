@@ -1,6 +1,5 @@
 """What the verbs under `train` share: options, a progress line, and the outcome of a training."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
 
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, scenes and batches.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
-
-
-def is_first_rank() -> bool:
-    """Whether this process is the one that speaks, where torchrun started several."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def loop_settings(recipe: "LoopSettings", **changes: Any) -> "LoopSettings":
