@@ -66,6 +66,7 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
             "received --split val",
         ),
         (("--tune", "some"), "unknown tune 'some'"),
+        (("--tune", "full"), "--tune full needs --learning-rate: the usual one is LoRA's"),
         (("--batch", 12), "batch must be a multiple of 8; received 12"),
         (("--set", "plan=b32-12f"), "the plan joins clips in block 10"),
     ],

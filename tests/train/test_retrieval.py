@@ -43,7 +43,7 @@ def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> N
     task = make_task(what, seed=0)
     report = train_retrieval(what, tmp_path, LOOP)
     result = read_result(tmp_path)
-    assert {"r1", "r_sum", "video_r1", "video_r_sum", "r_sum_both", "unreadable"} == set(report.metrics)
+    assert {"t2v_r1", "t2v_r_sum", "v2t_r1", "v2t_r_sum", "r_sum_both", "unreadable"} == set(report.metrics)
     assert result["best"]["step"] in (2, 4, 6)
     curve = [line["validation"]["r_sum_both"] for line in read_metrics(tmp_path) if "validation" in line]
     assert result["best"]["r_sum_both"] == max(curve)

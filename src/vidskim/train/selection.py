@@ -76,10 +76,10 @@ class Exam:
         owners = [place[self.held_out.owners[n]] for n in asked]
         to_video, to_text = score_retrieval(similarities(sentences, torch.cat(vectors)), owners)
         return {
-            "r1": to_video.recalls[1],
-            "r_sum": to_video.r_sum,
-            "video_r1": to_text.recalls[1],
-            "video_r_sum": to_text.r_sum,
+            "t2v_r1": to_video.recalls[1],
+            "t2v_r_sum": to_video.r_sum,
+            "v2t_r1": to_text.recalls[1],
+            "v2t_r_sum": to_text.r_sum,
             "r_sum_both": to_video.r_sum + to_text.r_sum,
             "unreadable": self.held_out.count - len(there),
         }

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from vidskim.errors import SettingsError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-# These may differ when a training goes on: they change how it runs, not what comes out.
+# These may differ when a training goes on: they change how it runs, not what is learnt. Where the best
+# weights are selected on held-out videos, checkpoint_every also decides which steps are chosen from.
 FREE = ("workers", "device", "checkpoint_every", "log_every")
 
 

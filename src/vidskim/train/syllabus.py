@@ -112,7 +112,7 @@ def complete(recipe: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 
 def find_recipe(*, videos: bool) -> tuple[LoopSettings, dict[str, Any]]:
-    """How it is done unless options say otherwise.
+    """How it is done unless options say otherwise; the learning rates are for LoRA.
 
     Args:
         videos: whether there are any, or they are rendered.
