@@ -17,11 +17,12 @@ from test_distributed import free_ports
 
 from vidskim.errors import CheckpointError, SettingsError
 from vidskim.evaluate.datasets.captioned import CaptionedVideos
-from vidskim.models.adapter import ADAPTER_FILE, read_adapter
+from vidskim.models.adapter import ADAPTER_FILE, Adapter, read_adapter
 from vidskim.pipeline.load import load_model
 from vidskim.train.checkpoint import list_checkpoints
 from vidskim.train.metrics import read_metrics
 from vidskim.train.retrieval import make_task, train_retrieval
+from vidskim.train.retriever import Retriever
 from vidskim.train.selection import MODEL, read_result
 from vidskim.video.prepare import normalise
 
@@ -36,6 +37,15 @@ def begun(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def losses(out: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in read_metrics(out) if "loss" in line]
+
+
+def put(adapter: Adapter, model: Retriever) -> None:
+    """The same weights where they learnt."""
+    model.begin_at(adapter.positions)
+    for tower, additions in ((model.vision, adapter.vision), (model.text, adapter.text)):
+        for number, pair in additions.items():
+            qkv = tower.get_submodule(f"blocks.{number}.attention.qkv")
+            qkv.load_state_dict({**qkv.state_dict(), **pair._asdict()})
 
 
 def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> None:
@@ -55,14 +65,8 @@ def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> N
     clips = [normalise(held_out.read(number), model.preparation) for number in range(8)]
     vectors = model.encode_video(torch.stack(clips))
     adapter = read_adapter(tmp_path / ADAPTER_FILE)
-    with torch.no_grad():  # the same weights, put in where they learnt
-        for tower, additions in ((task.model.vision, adapter.vision), (task.model.text, adapter.text)):
-            for number, pair in additions.items():
-                qkv = tower.get_submodule(f"blocks.{number}.attention.qkv")
-                qkv.get_parameter("down").copy_(pair.down)
-                qkv.get_parameter("up").copy_(pair.up)
-        for layer, table in adapter.positions.items():
-            task.model.positions[str(layer)].copy_(table)
+    put(adapter, task.model)
+    with torch.no_grad():
         frames = torch.from_numpy(np.stack([held_out.read(number) for number in range(8)]))
         torch.testing.assert_close(task.model.encode_videos(frames), vectors, rtol=0, atol=1e-5)
         ids = task.texts.encode(held_out.sentences[:5])
@@ -71,6 +75,22 @@ def test_what_is_learnt_loads_and_says_the_same(clip: Path, tmp_path: Path) -> N
     frozen = make_task(what, seed=0).model
     with torch.no_grad():  # and it is not what it was
         assert not torch.allclose(frozen.encode_videos(frames), vectors, atol=1e-3)
+
+
+def test_what_bfloat16_learns_is_what_float32_gives(clip: Path, tmp_path: Path) -> None:
+    what = small_task(clip)
+    train_retrieval(what, tmp_path, replace(LOOP, precision="bfloat16"))
+    assert losses(tmp_path)[-1][1] < losses(tmp_path)[0][1]
+    adapter, task = read_adapter(tmp_path / ADAPTER_FILE), make_task(what, seed=0)
+    assert {value.dtype for value in adapter.to_state().values()} == {torch.float32}
+    put(adapter, task.model)
+    model = load_model(clip, method="tempme", adapter=tmp_path / ADAPTER_FILE, dtype="float32")
+    frames = [task.pairs.held_out.read(number) for number in range(16)]
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        trained = task.model.encode_videos(torch.from_numpy(np.stack(frames))).float()
+    loaded = model.encode_video(torch.stack([normalise(video, model.preparation) for video in frames]))
+    torch.testing.assert_close(trained, loaded, rtol=0, atol=0.01)
+    assert torch.pdist(loaded).median() > 0.1
 
 
 def test_only_the_adapter_learns(clip: Path) -> None:
@@ -229,6 +249,11 @@ def test_two_ranks_train_what_one_would(clip: Path, two: Path, tmp_path: Path) -
     both, one = losses(two / "halves"), losses(tmp_path)
     assert [step for step, _ in both] == [step for step, _ in one]
     assert [loss for _, loss in both] == pytest.approx([loss for _, loss in one], rel=1e-3)
+    norms = [
+        [line["gradient_norm"] for line in read_metrics(out) if "loss" in line]
+        for out in (two / "halves", tmp_path)
+    ]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
     first, second = (load_file(list_checkpoints(out)[LOOP.steps]) for out in (tmp_path, two / "halves"))
     for name, value in first.items():
         if name.startswith("model."):
