@@ -35,17 +35,22 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
     out = tmp_path / "out"
     options = ("--pairs", footage / "pairs.csv", "--videos", footage, "--batch", 2, "--held-out", 0.5, *QUICK)
     code, document, told = verb("train", "retrieval", *options, "--out", out)
-    assert code == 0
-    assert "1 of 5 videos are not in" in told
-    assert "gone" in told
+    assert (code, document["missing"]) == (3, ["gone"])
+    assert "1 videos are not in" in told
+    assert "first the untrained model is asked" in told
     assert document["result"] == str(out / "tempme_adapter.safetensors")
     assert {"frames_alone", "before", "best"} < set(document["retrieval"])
     assert document["retrieval"]["held_out"] == {"videos": 2, "sentences": 2}
     model = load_model("demo", method="tempme", adapter=document["result"])
     assert model.plan().plan.frames == 2
     assert (out / "curve.png").is_file()
-    code, document, _ = verb("train", "retrieval", *options, "--out", out)  # finished: it says so again
-    assert (code, document["parts"][0]["resumed_from"]) == (0, 1)
+    code, document, told = verb("train", "retrieval", *options, "--out", out)  # finished: it says so again
+    assert (code, document["parts"][0]["resumed_from"]) == (3, 1)
+    assert "first the untrained model is asked" not in told
+    named = (footage / "pairs.csv").read_text(encoding="utf-8")
+    (footage / "whole.csv").write_text(named.replace("gone,a red star\n", ""), encoding="utf-8")
+    options = ("--pairs", footage / "whole.csv", *options[2:])
+    assert verb("train", "retrieval", *options, "--out", tmp_path / "all")[0] == 0
 
 
 @pytest.mark.parametrize(

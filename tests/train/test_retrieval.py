@@ -155,10 +155,11 @@ def test_a_training_goes_on_with_the_same_curve(clip: Path, tmp_path: Path) -> N
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_usual_batch_is_the_same_training_as_its_number(clip: Path) -> None:
-    usual, said = (make_task(small_task(clip, batch=batch), seed=0).settings for batch in (None, 32))
-    assert usual == said
-    assert said["batch"] == 32
+def test_what_is_bound_is_what_counts(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for same in ({"batch": None}, {"batch": 32}), ({"words": 32}, {"words": 100}), ({"rank": 2}, {"rank": 4}):
+        one, other = (make_task(small_task(clip, tune="full", **each), seed=0).settings for each in same)
+        assert one == other
+    assert [message.split(":")[0] for message in caplog.messages] == ["the model reads 32 tokens of a text"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """vidskim train retrieval."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidskim.cli.captioned import Annotations, CaptionSource, Dataset, Pairs, Videos
-from vidskim.cli.console import JsonOption, Outcome, is_first_rank, note, run_verb
+from vidskim.cli.console import DONE, PARTIAL, JsonOption, Outcome, is_first_rank, note, run_verb
 from vidskim.cli.model_options import Config, read_pairs
 from vidskim.cli.train_recognition import read_held_out
 from vidskim.cli.training import Device, Seed, loop_settings, step_line, training_outcome
 from vidskim.errors import SettingsError
 
 if TYPE_CHECKING:
-    from vidskim.evaluate.datasets.captioned import CaptionedVideos
     from vidskim.train.loop import FitReport
     from vidskim.train.syllabus import Located
 
@@ -120,8 +120,8 @@ def train_retrieval(
     run_verb(body, as_json=as_json and is_first_rank())
 
 
-def _find_videos(asked: CaptionSource, held_out: str) -> "dict[str, Located | float]":
-    """Videos to learn from, and what is held out; missing ones are named."""
+def _find_videos(asked: CaptionSource, held_out: str) -> dict[str, Any]:
+    """Videos to learn from, what is held out, and the names of those that are not there."""
     from vidskim.evaluate.datasets.catalogue import usual_split
     from vidskim.evaluate.datasets.own import read_own
 
@@ -132,22 +132,17 @@ def _find_videos(asked: CaptionSource, held_out: str) -> "dict[str, Located | fl
                 f"no results are reported on what was trained or selected by; received --split {asked.split}"
             )
     _, sentences, folder = asked.read()
-    given = read_held_out(held_out)
-    rest = (
-        given
-        if isinstance(given, float)
-        else _locate(replace(read_own(given), end_s=sentences.end_s), folder)
-    )
-    return {"videos": _locate(sentences, folder), "held_out": rest}
-
-
-def _locate(sentences: "CaptionedVideos", folder: Path) -> "Located":
     found, paths, missing = sentences.locate(folder)
+    given = read_held_out(held_out)
+    rest: Located | float
+    if isinstance(given, float):
+        rest = given
+    else:
+        others, other_paths, absent = replace(read_own(given), end_s=sentences.end_s).locate(folder)
+        rest, missing = (others, other_paths), missing + absent
     if missing and is_first_rank():
-        note(
-            f"{len(missing)} of {len(sentences)} videos are not in {folder}, such as {', '.join(missing[:3])}"
-        )
-    return found, paths
+        note(f"{len(missing)} videos are not in {folder}, such as {', '.join(missing[:3])}")
+    return {"videos": (found, paths), "held_out": rest, "missing": missing}
 
 
 def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
@@ -164,16 +159,21 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
     if loop["steps"] is not None:
         own.pop("epochs", None)
     given = {name: value for name, value in what.items() if value is not None}
-    if is_first_rank():
-        note("first the untrained model is asked about the videos held out, to compare with")
+    missing = given.pop("missing", ())
     settings = loop_settings(recipe, **loop)
     if "videos" in what:
         settings = replace(settings, warmup_steps=round(WARM_UP * settings.steps))
-    report = run(Retrieval(**complete(own, given)), out, settings, on_step=step_line())
-    return _outcome(out, report, tune=what["tune"]) if is_first_rank() else Outcome({}, [])
+    task = Retrieval(**complete(own, given))
+    report = run(task, out, settings, on_step=step_line(), on_note=note)
+    if not is_first_rank():
+        return Outcome({}, [])
+    outcome = _outcome(out, report, tune=what["tune"], missing=missing)
+    lost = missing or outcome.document["retrieval"]["best"]["unreadable"]
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"  # torchrun takes any code but 0 for a crash
+    return replace(outcome, code=PARTIAL if lost and alone else DONE)
 
 
-def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
+def _outcome(out: Path, report: "FitReport", *, tune: str, missing: tuple[str, ...]) -> Outcome:
     from vidskim.models.adapter import ADAPTER_FILE
     from vidskim.train.selection import MODEL, read_result
 
@@ -187,6 +187,12 @@ def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
     asked = held_out["videos"] - result["best"]["unreadable"]
     chance = f"{100 / asked:.1f} by chance"
     lines = [f"held out: {held_out['videos']} videos, {held_out['sentences']} sentences; R@1 {chance}"]
+    if missing:
+        lines.append(
+            f"{len(missing)} videos were not there: {', '.join(missing[:10])}{' ...' * (len(missing) > 10)}"
+        )
+    if unreadable := result["best"]["unreadable"]:
+        lines.append(f"{unreadable} of the videos held out could not be read")
     if held_out["videos"] < FEW:
         lines.append(f"scores of fewer than {FEW} videos hold little")
     lines += [
@@ -200,4 +206,5 @@ def _outcome(out: Path, report: "FitReport", *, tune: str) -> Outcome:
     beside = {name: result[key] for name, key in rows[:2]}
     kept = out / MODEL if tune == "full" else out / ADAPTER_FILE
     report = replace(report, metrics={})  # told above, in words
-    return training_outcome({out: report}, kept, lines=tuple(lines), beside=beside, retrieval=result)
+    more: dict[str, Any] = {"retrieval": result, "missing": list(missing)}
+    return training_outcome({out: report}, kept, lines=tuple(lines), beside=beside, **more)

@@ -76,6 +76,7 @@ def train_retrieval(
     loop: LoopSettings,
     *,
     on_step: Callable[[StepReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> FitReport:
     """Train a retrieval model, or go on where `out` stands.
 
@@ -88,6 +89,7 @@ def train_retrieval(
         out: folder of the training.
         loop: how; `syllabus` has recipes.
         on_step: called after each step.
+        on_note: told, on the first rank, what takes long before the first step.
 
     Raises:
         CheckpointError: the model does not load, has no text tower, or has an adapter inside.
@@ -99,6 +101,7 @@ def train_retrieval(
         loop = _with_epochs(loop, what, task.pairs, ranks)
         if ranks.is_first:
             selection = _select(task, what, out, loop, ranks)
+            selection.begin(on_note)
             report = fit(task, loop, out, on_step=on_step, on_checkpoint=selection.validate)
         else:
             report = fit(task, loop, out)
@@ -139,6 +142,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         "positions": hash_weights({str(layer): table for layer, table in beside.positions.items()}),
         "pairs": pairs.digest,
         "batch": pairs.batch,
+        "words": texts.context,
     }
     return RetrievalTask(model=model, checkpoint=checkpoint, texts=texts, pairs=pairs, settings=settings)
 
@@ -159,7 +163,7 @@ def _read_beside(what: Retrieval, checkpoint: Checkpoint) -> Adapter:
 
 
 def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings, ranks: Ranks) -> Selection:
-    """What keeps the best weights, once it knows how good the first ones are."""
+    """What keeps the best weights."""
     exam = Exam(
         task.model.to(ranks.device),
         task.pairs.held_out,
@@ -167,9 +171,7 @@ def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings,
         torch_dtype(loop.precision, ranks.device),
     )
     made_for = {**task.settings, **loop.fixed()}
-    selection = Selection(out, exam, checkpoint=task.checkpoint, tune=what.tune, made_for=made_for)
-    selection.begin()
-    return selection
+    return Selection(out, exam, checkpoint=task.checkpoint, tune=what.tune, made_for=made_for)
 
 
 def _read_model(what: Retrieval) -> tuple[Checkpoint, Texts]:
@@ -187,7 +189,10 @@ def _read_model(what: Retrieval) -> tuple[Checkpoint, Texts]:
             f"{what.model} ({checkpoint.description}) lacks a text tower, its tokenizer or its logit scale; retrieval "
             "is trained on a whole CLIP"
         )
-    return checkpoint, Texts(tokenizer, min(what.words, checkpoint.text.context))
+    context = checkpoint.text.context
+    if what.words > context:
+        _log.warning("the model reads %d tokens of a text: words=%d is taken as that", context, what.words)
+    return checkpoint, Texts(tokenizer, min(what.words, context))
 
 
 def _open_pairs(what: Retrieval, checkpoint: Checkpoint, texts: Texts, *, frames: int, seed: int) -> Pairs:

@@ -128,10 +128,12 @@ class Selection:
         stored = _stored(out / RESULT_FILE) if list_checkpoints(out) else {}  # `fit` begins anew without
         self.document = stored if stored.get("made_for") == self.made_for else {}
 
-    def begin(self) -> None:
+    def begin(self, on_note: Callable[[str], None] | None = None) -> None:
         """Before the first step: what the frames alone can do, and the joined ones while nothing is learnt."""
         if self.document:
             return
+        if on_note is not None:
+            on_note("first the untrained model is asked about the videos held out, to compare with")
         alone = replace(self.model.method, plan=ClipPlan(self.model.method.plan.frames, ()), positions={})
         with torch.inference_mode():
             self.document = {

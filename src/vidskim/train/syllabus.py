@@ -95,7 +95,7 @@ class Retrieval:
 
     def to_record(self) -> dict[str, object]:
         """What decides the outcome beside model, method and videos: plain JSON values."""
-        names = ("tune", "rank", "position_std", "words", "augment")
+        names = ("tune", *(("rank",) if self.tune == "lora" else ()), "position_std", "augment")
         return {name: getattr(self, name) for name in names}
 
 
