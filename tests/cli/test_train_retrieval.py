@@ -1,12 +1,14 @@
 """vidskim train retrieval, as typed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vidskim.cli.main import main
 from vidskim.pipeline.load import load_model
 from vidskim.synth.actions import draw_action
 from vidskim.synth.render import render_video
@@ -51,6 +53,34 @@ def test_own_videos_become_an_adapter(verb: Verb, footage: Path, tmp_path: Path)
     (footage / "whole.csv").write_text(named.replace("gone,a red star\n", ""), encoding="utf-8")
     options = ("--pairs", footage / "whole.csv", *options[2:])
     assert verb("train", "retrieval", *options, "--out", tmp_path / "all")[0] == 0
+
+
+def test_chance_is_of_the_held_out_videos_that_can_be_read(
+    capsys: pytest.CaptureFixture[str], footage: Path, tmp_path: Path
+) -> None:
+    for number in range(4):
+        shutil.copy(footage / f"{number}.mp4", tmp_path)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    for name, videos in (("learn", (0, 1)), ("judge", (2, 3, "broken"))):
+        rows = "".join(f"{video},a star\n" for video in videos)
+        (tmp_path / f"{name}.csv").write_text("video,caption\n" + rows, encoding="utf-8")
+    options = ("--pairs", tmp_path / "learn.csv", "--held-out", tmp_path / "judge.csv", "--batch", 2, *QUICK)
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "train",
+                "retrieval",
+                *map(str, options),
+                "--videos",
+                str(tmp_path),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+    assert ended.value.code == 3
+    told = capsys.readouterr().out
+    assert "held out: 3 videos, 3 sentences; R@1 50.0 by chance" in told
+    assert "1 of the videos held out could not be read" in told
 
 
 @pytest.mark.parametrize(

@@ -184,14 +184,14 @@ def _outcome(out: Path, report: "FitReport", *, tune: str, missing: tuple[str, .
         ("before training", "before"),
         (f"best, after step {result['best']['step']}", "best"),
     )
-    asked = held_out["videos"] - result["best"]["unreadable"]
-    chance = f"{100 / asked:.1f} by chance"
+    unreadable = result["best"]["unreadable"]
+    chance = f"{100 / (held_out['videos'] - unreadable):.1f} by chance"
     lines = [f"held out: {held_out['videos']} videos, {held_out['sentences']} sentences; R@1 {chance}"]
     if missing:
         lines.append(
             f"{len(missing)} videos were not there: {', '.join(missing[:10])}{' ...' * (len(missing) > 10)}"
         )
-    if unreadable := result["best"]["unreadable"]:
+    if unreadable:
         lines.append(f"{unreadable} of the videos held out could not be read")
     if held_out["videos"] < FEW:
         lines.append(f"scores of fewer than {FEW} videos hold little")

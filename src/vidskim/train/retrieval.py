@@ -138,7 +138,7 @@ def make_task(what: Retrieval, *, seed: int) -> RetrievalTask:
         **what.to_record(),
         "method": method.to_record(),
         "backbone": checkpoint.backbone,
-        "config": checkpoint.config,
+        **{f"config {name}": value for name, value in checkpoint.config.items()},
         "positions": hash_weights({str(layer): table for layer, table in beside.positions.items()}),
         "pairs": pairs.digest,
         "batch": pairs.batch,
