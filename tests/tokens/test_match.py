@@ -176,7 +176,15 @@ def test_merging_is_a_weighted_mean_and_learns_as_one(dtype: torch.dtype) -> Non
     assert not ours[0, 3].any()
 
 
-def test_short_types_keep_their_type() -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_short_types_keep_their_type_and_tokens_alone_every_bit(dtype: torch.dtype) -> None:
     metric, x, size = draw(10, 5)
-    merged, sizes = merge(x.bfloat16(), match(metric.bfloat16(), 3, protected=1), size, count=7)
-    assert (merged.dtype, sizes.dtype) == (torch.bfloat16, torch.float32)
+    x = x.to(dtype)
+    slots = match(metric.to(dtype), 3, protected=1)
+    merged, sizes = merge(x, slots, size, count=7)
+    assert (merged.dtype, sizes.dtype) == (dtype, torch.float32)
+    exact, _ = merge(x.double(), slots, size, count=7)
+    places = slots.new_zeros(2, 7).scatter_add_(1, slots, torch.ones_like(slots)) == 1
+    assert torch.equal(merged[places].double(), exact[places])
+    assert 0 < places.sum() < 14  # the others are rounded once as shares and once as means
+    torch.testing.assert_close(merged.double(), exact, rtol=0, atol=4 * torch.finfo(dtype).eps)

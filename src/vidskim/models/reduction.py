@@ -13,7 +13,7 @@ from vidskim.models.attention import attend
 
 def mean_of_heads(keys: Tensor) -> Tensor:
     """What tokens are compared by, in float32 or wider: keys [b, h, n, k] -> [b, n, k]."""
-    return keys.mean(dim=1, dtype=torch.promote_types(keys.dtype, torch.float32))
+    return keys.to(torch.promote_types(keys.dtype, torch.float32)).mean(dim=1)
 
 
 class Reduction:

@@ -154,16 +154,15 @@ def merge(x: Tensor, slots: Tensor, size: Tensor, *, count: int) -> tuple[Tensor
     places = torch.arange(b * count, device=x.device)
     rows = (slots + places[::count, None]).flatten()
     order = rows.argsort(stable=True)
-    # a weighted sum of rows in one pass, not products that are scattered; see docs/log.md
-    exact = torch.promote_types(x.dtype, torch.float32)
+    # a weighted sum of rows in one pass, in float32 within, not products that are scattered; see docs/log.md
     merged = F.embedding_bag(
         order,
-        x.reshape(b * n, d).to(exact),
+        x.reshape(b * n, d),
         torch.searchsorted(rows, places, sorter=order),
         mode="sum",
-        per_sample_weights=share.flatten()[order].to(exact),
+        per_sample_weights=share.flatten()[order].to(x.dtype),
     )
-    return merged.view(b, count, d).to(x.dtype), total
+    return merged.view(b, count, d), total
 
 
 def undo(x: Tensor, slots: Tensor) -> Tensor:
