@@ -83,6 +83,12 @@ def test_chance_is_of_the_held_out_videos_that_can_be_read(
     assert "1 of the videos held out could not be read" in told
 
 
+def test_a_file_is_no_folder(verb: Verb, footage: Path) -> None:
+    code, document, told = verb("train", "retrieval", "--out", footage / "pairs.csv")
+    assert (code, told) == (2, "")
+    assert "is a file" in document["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -63,6 +63,43 @@ def test_many_vectors_are_kept_in_a_file_that_the_next_process_uses(shelf: Shelf
     assert sum(reads) == 0
 
 
+def scored(shelf: Shelf, reader: Store) -> dict[str, list[float]]:
+    """Of all videos, checked against the truth."""
+    query = np.eye(D, dtype=np.float32)[0]
+    curves = reader.scores(list(shelf.truth), query)
+    assert curves.keys() == shelf.truth.keys()
+    for video, each in shelf.truth.items():
+        assert np.allclose(curves[video].scores, each.vectors @ query, atol=1e-6)
+        assert curves[video].start_s.tolist() == each.start_s.tolist()
+    return {video: curve.scores.tolist() for video, curve in curves.items()}
+
+
+def test_scores_are_read_some_videos_at_a_time_or_from_the_file_of_another(
+    shelf: Shelf, reads: list[int]
+) -> None:
+    for number in range(5):
+        shelf.add(f"/v/{number}.mp4", 4, seed=number)
+    alone = scored(shelf, reopened(shelf))
+    assert reads == [2, 2, 1]  # 10 rows at most at a time
+    assert not file_of(shelf).exists()
+    search(shelf.store)
+    reads.clear()
+    assert scored(shelf, reopened(shelf)) == alone
+    assert reads == []
+
+
+def test_scores_before_a_search_do_not_double_what_is_held(shelf: Shelf) -> None:
+    """One process holds a small store in memory; another one makes the file of the grown store."""
+    shelf.add("/v/a.mp4", 8, seed=0)
+    reader = reopened(shelf)
+    search(reader)
+    shelf.add("/v/b.mp4", 8, seed=1)
+    search(reopened(shelf))
+    assert file_of(shelf).exists()
+    scored(shelf, reader)
+    shelf.check(reader)
+
+
 def test_what_came_since_is_added_in_memory(shelf: Shelf, reads: list[int]) -> None:
     shelf.add("/v/a.mp4", 11, seed=0)
     reader = reopened(shelf)

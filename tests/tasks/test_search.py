@@ -1,5 +1,6 @@
 """Search on vectors made by hand."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 
 from vidskim.errors import SettingsError, StoreError
 from vidskim.store.cache import Cache
+from vidskim.store.matrix import Matrix
 from vidskim.store.reader import Reader
-from vidskim.store.records import Frames
 from vidskim.store.view import BehindError
 from vidskim.tasks.ground import ground
 from vidskim.tasks.search import SearchResult, search, search_each
@@ -190,27 +191,27 @@ def test_the_ranks_are_those_of_looking_into_everything(shelf: Shelf) -> None:
 
 
 def test_a_video_removed_in_the_middle_is_left_out(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    dog, real = find_stored(stocked.store, "/a/dog.mp4").id, Cache.frames
+    dog, real = find_stored(stocked.store, "/a/dog.mp4").id, Cache.each
     asked: list[int] = []
 
-    def frames(self: Cache, counts: dict[str, int]) -> dict[str, Frames]:
+    def each(self: Cache, counts: dict[str, int]) -> Iterator[tuple[str, Matrix]]:
         asked.append(len(counts))
         if len(asked) == 1:
             stocked.store.remove([dog])
             raise BehindError("rows are gone")
         return real(self, counts)
 
-    monkeypatch.setattr(Cache, "frames", frames)
+    monkeypatch.setattr(Cache, "each", each)
     names = {each.name for each in search(stocked.store, stocked.query).found}
     assert names == {"cat.mp4", "dull.mp4"}
     assert asked == [3, 2]
 
 
 def test_trouble_while_reading_videos_is_not_hidden(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    def frames(self: Cache, counts: dict[str, int]) -> dict[str, Frames]:
+    def each(self: Cache, counts: dict[str, int]) -> Iterator[tuple[str, Matrix]]:
         raise BehindError("rows are gone")
 
-    monkeypatch.setattr(Cache, "frames", frames)
+    monkeypatch.setattr(Cache, "each", each)
     with pytest.raises(StoreError, match="is damaged, or changes faster than it can be read: rows are gone"):
         search(stocked.store, stocked.query)
 

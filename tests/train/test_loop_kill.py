@@ -68,11 +68,12 @@ def test_a_killed_training_goes_on_where_its_checkpoint_stands(
     assert losses(tmp_path) == whole
 
 
-def test_ctrl_c_reaches_workers_too_and_none_is_left(
-    tmp_path: Path, whole: list[tuple[int, float, float]]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_reaches_workers_too_is_as_ctrl_c_and_none_is_left(
+    tmp_path: Path, whole: list[tuple[int, float, float]], number: signal.Signals
 ) -> None:
     with train_until(tmp_path, step=28, workers=1) as process:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, told = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert told.decode().count("Traceback") == 1  # this process's own KeyboardInterrupt

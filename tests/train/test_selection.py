@@ -24,6 +24,13 @@ def test_the_best_of_a_training_that_begins_anew_is_its_own(clip: Path, tmp_path
     record = json.loads((tmp_path / RESULT_FILE).read_text())
     record["best"]["r_sum_both"] = 1e6
     (tmp_path / RESULT_FILE).write_text(json.dumps(record))
+
+    def stop(report: object) -> None:  # before anything is selected, but with a checkpoint
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_retrieval(small_task(clip), tmp_path, replace(LOOP, steps=2), on_step=stop)
+    assert list(list_checkpoints(tmp_path)) == [1]
     train_retrieval(small_task(clip), tmp_path, replace(LOOP, steps=2))
     assert read_result(tmp_path)["best"]["r_sum_both"] <= 600
 

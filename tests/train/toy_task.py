@@ -5,6 +5,7 @@ python toy_task.py ranks OUT: one of several ranks; trains a regression and a co
 """
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -146,6 +147,7 @@ def train_as_rank(out: Path, ports: Iterable[str]) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if sys.argv[1] == "train":
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line has it
         train_slowly(Path(sys.argv[2]), workers=int(sys.argv[3]))
     else:
         train_as_rank(Path(sys.argv[2]), sys.argv[3:])

@@ -32,7 +32,7 @@ app = typer.Typer(
     name="vidskim",
     help="Video in, features out, compute spent where the video changes.",
     epilog="Exit codes: 0 all good, 1 failed, 2 wrong usage, 3 finished but some videos failed, "
-    "130 interrupted (Ctrl-C, SIGTERM).",
+    "130 interrupted (Ctrl-C, SIGTERM; serve: 0).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -48,7 +48,8 @@ Sample = Annotated[int | None, typer.Option(min=1, help="Take so many videos, sp
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for the record and the videos' vectors; the same command again goes on from there."
+        file_okay=False,
+        help="Folder for the record and the videos' vectors; the same command again goes on from there.",
     ),
 ]
 
@@ -120,8 +121,9 @@ def _line_up(
     from vidskim.pipeline.hub import resolve
     from vidskim.pipeline.load import load_encoder
 
-    plain, beside = load_encoder(model, **read), find_adapter(resolve(model), *settings.get("plan", ()))
-    every = adapters or ([] if beside is None else [beside])
+    plain, every = load_encoder(model, **read), adapters or []
+    if not every and (beside := find_adapter(resolve(model), *settings.get("plan", ()))) is not None:
+        every = [beside]
     if not every:
         return line_up(plain, methods, settings=settings)
     found = line_up(plain, ())

@@ -22,7 +22,10 @@ NOTHING = CaptionSource()
 TRAIN, HELD_OUT = "train", "0.05"
 FEW = 50  # videos held out
 
-Out = Annotated[Path, typer.Option(help="Folder for the adapter, result.json, checkpoints and curve.png.")]
+Out = Annotated[
+    Path,
+    typer.Option(file_okay=False, help="Folder for the adapter, result.json, checkpoints and curve.png."),
+]
 TrainSplit = Annotated[str | None, typer.Option(help="Of the data set, never test. Default: train.")]
 HeldOut = Annotated[
     str,
@@ -169,7 +172,7 @@ def _train(out: Path, what: dict[str, Any], loop: dict[str, Any]) -> Outcome:
         return Outcome({}, [])
     outcome = _outcome(out, report, tune=what["tune"], missing=missing)
     lost = missing or outcome.document["retrieval"]["best"]["unreadable"]
-    alone = os.environ.get("WORLD_SIZE", "1") == "1"  # torchrun takes any code but 0 for a crash
+    alone = "WORLD_SIZE" not in os.environ  # torchrun takes any code but 0 for a crash
     return replace(outcome, code=PARTIAL if lost and alone else DONE)
 
 

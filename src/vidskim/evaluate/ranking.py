@@ -14,10 +14,10 @@ RECALLS = (1, 5, 10, 50)
 
 
 def similarities(texts: Tensor, videos: Tensor) -> npt.NDArray[np.float32]:
-    """Cosines of unit vectors [q, d] and [n, d]: [q, n], equal where the vectors are.
+    """Cosines of unit vectors [q, d] and [n, d]: [q, n], equal where the vectors are, but for one in 10^8.
 
-    They are rounded from float64: products in float32 of the same two vectors differ in their last bit with where they
-    lie, and equal captions or files would then have an order.
+    They are rounded from float64: products of the same two vectors differ in their last bit with where they lie, and in
+    float32 equal captions or files would then have an order.
     """
     cosines: npt.NDArray[np.float32] = (texts.double() @ videos.double().T).float().numpy()
     return cosines

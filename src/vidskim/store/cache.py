@@ -6,14 +6,15 @@ completed or left aside, never believed. Deleting the file costs one reading of 
 
 import logging
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidskim.disk import locked
-from vidskim.store.fetch import fetch
+from vidskim.store.fetch import LISTED, fetch
 from vidskim.store.location import Location, user_cache
 from vidskim.store.matrix import Matrix, load_matrix, save_matrix
-from vidskim.store.records import About, Frames
+from vidskim.store.records import About
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -58,8 +59,10 @@ class Cache:
                 self._held = counts
             return self._file, self._tail
 
-    def frames(self, counts: Counts) -> dict[str, Frames]:
-        """The rows of some entries, without writing a file for it: what neither it nor memory has is read at once.
+    def each(self, counts: Counts) -> Iterator[tuple[str, Matrix]]:
+        """Some entries with their rows, not copied and in any order, without writing a file for it.
+
+        What neither file nor memory has is read from the table, so many rows at a time as are read in a moment.
 
         Args:
             counts: rows of each of them.
@@ -68,14 +71,16 @@ class Cache:
             BehindError: rows of theirs are gone.
         """
         with self._lock:
-            if not self._file.entries:
+            if not (self._file.entries or self._tail.entries):
                 self._file = next(filter(None, map(self._load, self._folders)), self._file)
             parts = {
                 entry: part for part in (self._tail, self._file) for entry in counts.keys() & part.entries
             }
-        rest = self._room({entry: count for entry, count in counts.items() if entry not in parts})
-        fetch(self._table, rest, rest.entries)
-        return {entry: parts.get(entry, rest).frames(entry) for entry in counts}
+        yield from ((entry, part.only(entry)) for entry, part in parts.items())
+        for together in _in_batches({entry: n for entry, n in counts.items() if entry not in parts}):
+            read = self._room(together)
+            fetch(self._table, read, together)
+            yield from ((entry, read.only(entry)) for entry in together)
 
     def _room(self, counts: Counts) -> Matrix:
         return Matrix.empty(counts, dimensions=self._about.dimensions)
@@ -136,3 +141,15 @@ class Cache:
 
     def _load(self, folder: Path) -> Matrix | None:
         return load_matrix(folder / self._name, about=self._about)
+
+
+def _in_batches(counts: Counts) -> Iterator[Counts]:
+    """So many entries that they have `TAIL_ROWS` rows together, or one that has more."""
+    batch: Counts = {}
+    for entry, count in counts.items():
+        if batch and (sum(batch.values()) + count > TAIL_ROWS or len(batch) == LISTED):
+            yield batch
+            batch = {}
+        batch[entry] = count
+    if batch:
+        yield batch

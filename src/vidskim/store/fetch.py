@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lancedb.table import Table
 
 _COLUMNS = ["entry", "position", "start_s", "end_s", "kind", "vector"]
-_LISTED = 200  # entries named in a query; with more, everything is read and sorted out here
+LISTED = 200  # entries named in a query; with more, everything is read and sorted out here
 
 
 def fetch(frames: "Table", matrix: Matrix, entries: Collection[str]) -> None:
@@ -27,7 +27,7 @@ def fetch(frames: "Table", matrix: Matrix, entries: Collection[str]) -> None:
     if not entries:
         return
     query = frames.search().select(_COLUMNS)
-    if len(entries) <= _LISTED:
+    if len(entries) <= LISTED:
         query = query.where(one_of("entry", sorted(entries)))
     wanted = set(entries)
     with may_be_behind():

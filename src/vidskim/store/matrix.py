@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidskim.disk import writing
-from vidskim.store.records import About, Floats, Frames, Vectors
+from vidskim.store.records import About, Curve, Floats, Frames, Vectors
 
 _TYPES = {"start_s": "<f8", "end_s": "<f8", "vectors": "<f4", "kinds": "u1"}  # wide first keeps all aligned
 _CODES = {"<f8": "F64", "<f4": "F32", "u1": "U8"}
@@ -69,6 +69,10 @@ class Matrix:
         first, count = self.entries[entry]
         arrays = {name: getattr(self, name)[first : first + count] for name in _TYPES}
         return Matrix({entry: (0, count)}, **arrays)
+
+    def curve(self, scores: Vectors) -> Curve:
+        """A score for each row, with its times, copied."""
+        return Curve(np.array(self.start_s), np.array(self.end_s), scores)
 
     def frames(self, entry: str) -> Frames:
         """One entry's rows, copied."""

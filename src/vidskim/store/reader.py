@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -230,11 +230,11 @@ class Reader:
 
         def answer(view: View) -> Frames:
             entry = view.video(video_id).entry
-            return self._cache.frames({entry: view.counts[entry]})[entry]
+            return dict(self._cache.each({entry: view.counts[entry]}))[entry].frames(entry)
 
         return self._read(answer)
 
-    def scores(self, video_ids: Collection[str], query: Tensor | Vectors) -> dict[str, Curve]:
+    def scores(self, video_ids: Iterable[str], query: Tensor | Vectors) -> dict[str, Curve]:
         """The cosine of every frame of some videos, read together, with a query, float [d] of unit length.
 
         Videos that are not there are left out.
@@ -245,13 +245,10 @@ class Reader:
         column = check_query(query, dimensions=self.about.dimensions)
 
         def answer(view: View) -> dict[str, Curve]:
-            entries = {view.entry_of[video]: video for video in video_ids if video in view.entry_of}
-            held = self._cache.frames({entry: view.counts[entry] for entry in entries}).items()
-            curves = (
-                (entry, Curve(each.start_s, each.end_s, multiply(each.vectors, column)))
-                for entry, each in held
-            )
-            return {entries[entry]: curve for entry, curve in curves}
+            wanted = [video for video in listed_ids(video_ids) or () if video in view.entry_of]
+            videos = {view.entry_of[video]: video for video in wanted}
+            rows = self._cache.each({entry: view.counts[entry] for entry in videos})
+            return {videos[entry]: part.curve(multiply(part.vectors, column)) for entry, part in rows}
 
         return self._read(answer)
 

@@ -28,11 +28,12 @@ def start(stop: Event) -> None:
     """Called once in each process.
 
     Args:
-        stop: set when work should end in the middle; Ctrl-C is the parent's business alone.
+        stop: set when work should end in the middle; Ctrl-C and SIGTERM are the parent's business alone.
     """
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # processes are the parallelism; threads inside numpy's small products only wait for each other
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -29,7 +29,6 @@ HITS_PER_RESULT = 16  # frames asked for at first; a moment at 3 frames/s holds 
 HITS_GROWTH = 8  # asked again with so many times as many, if a video not seen yet could still reach the ranks
 MOST_HITS = 16_384
 CANDIDATES_PER_RESULT = 4  # videos whose curve is read, for each result wanted
-READ_TOGETHER = 64  # videos
 
 
 @dataclass(frozen=True)
@@ -226,17 +225,14 @@ class Ranking:
         self, videos: Collection[str], *, touching: Mapping[str, Sequence[tuple[float, float]]] | None = None
     ) -> None:
         """Rank the moments of some videos; of half-open ranges of seconds, only those that overlap one of them."""
-        listed = list(videos)
-        self._looked.update(listed)
-        for first in range(0, len(listed), READ_TOGETHER):
-            together = listed[first : first + READ_TOGETHER]
-            for video, curve in self._store.scores(together, self.query).items():
-                if curve.scores.max(initial=-1) < self._least:
-                    continue
-                cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
-                if touching is not None:
-                    cuts = [cut for cut in cuts if _overlaps(cut.moment, touching[video])]
-                self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
+        self._looked.update(videos)
+        for video, curve in self._store.scores(videos, self.query).items():
+            if curve.scores.max(initial=-1) < self._least:
+                continue
+            cuts = _cut(video, curve, between=self._between, window_s=self._window_s)
+            if touching is not None:
+                cuts = [cut for cut in cuts if _overlaps(cut.moment, touching[video])]
+            self._cuts = sorted([*self._cuts, *sorted(cuts, key=_rank)[: self._per_video]], key=_rank)
 
     def result(self, min_score: float | None) -> SearchResult:
         """The first ranks, as far as they are good enough."""

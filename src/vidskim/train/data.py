@@ -1,6 +1,7 @@
 """Batches by number: which numbers a rank trains on, who makes them, and what is random about each."""
 
 import hashlib
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ def open_batches(
         num_workers=workers,
         # a fork would copy locks that threads of this process hold
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_leave_in_order,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # the loader draws from it, and from the global one without
     )
@@ -79,6 +80,7 @@ def open_batches(
             cast(Any, stream)._shutdown_workers()
 
 
-def _ignore_interrupt(_: int) -> None:
-    """Ctrl-C reaches all processes: the one that trains ends the others in order."""
+def _leave_in_order(_: int) -> None:
+    """Ctrl-C, and often SIGTERM, reaches all processes: the one that trains ends the others, and misses none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))

@@ -139,8 +139,9 @@ class _Run:
                         self._save()
                         self._validate()
         except KeyboardInterrupt:
-            self._undo_half_a_step()
-            self._save()
+            with undisturbed():  # `timeout` signals twice
+                self._undo_half_a_step()
+                self._save()
             raise
 
     def report(self, resumed_from: int | None) -> FitReport:

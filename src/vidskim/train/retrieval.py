@@ -155,11 +155,11 @@ def _read_beside(what: Retrieval, checkpoint: Checkpoint) -> Adapter:
     own = find_adapter(resolve(what.model), what.settings.get("plan"))
     if own is None:
         return Adapter({}, {})
-    adapter = read_adapter(own, backbone=checkpoint.backbone, config=checkpoint.config)
-    if not (adapter.vision or adapter.text):
-        return adapter
-    _log.warning("%s: its settings are used; LoRA and clip positions begin anew", own)
-    return Adapter({}, {}, settings=adapter.settings)
+    adapter = read_adapter(own)
+    if adapter.vision or adapter.text:
+        _log.warning("%s is not gone on from: LoRA and clip positions begin anew", own)
+        return Adapter({}, {}, settings=adapter.settings)
+    return read_adapter(own, backbone=checkpoint.backbone, config=checkpoint.config)
 
 
 def _select(task: RetrievalTask, what: Retrieval, out: Path, loop: LoopSettings, ranks: Ranks) -> Selection:

@@ -125,13 +125,17 @@ class Selection:
         self.out, self.exam, self.model = out, exam, exam.model
         self.checkpoint, self.tune = checkpoint, tune
         self.made_for = json.loads(json.dumps(made_for))  # as it will be read back
-        stored = _stored(out / RESULT_FILE) if list_checkpoints(out) else {}  # `fit` begins anew without
-        self.document = stored if stored.get("made_for") == self.made_for else {}
+        stored = _stored(out / RESULT_FILE)
+        goes_on = bool(list_checkpoints(out))  # else `fit` begins anew
+        self.document = stored if goes_on and stored.get("made_for") == self.made_for else {}
+        self.is_stale = bool(stored) and not goes_on
 
     def begin(self, on_note: Callable[[str], None] | None = None) -> None:
         """Before the first step: what the frames alone can do, and the joined ones while nothing is learnt."""
         if self.document:
             return
+        if self.is_stale:
+            (self.out / RESULT_FILE).unlink()
         if on_note is not None:
             on_note("first the untrained model is asked about the videos held out, to compare with")
         alone = replace(self.model.method, plan=ClipPlan(self.model.method.plan.frames, ()), positions={})

@@ -60,7 +60,7 @@ def test_a_table_of_ones_own_names_the_recordings(tmp_path: Path, name: str, tex
             '{"video": "a", "caption": ["b", "c"]}',
             r"line 1: expected caption to be text, received \[",
         ),
-        ("own.jsonl", '\n{"video": 5, "caption": "b"}', "line 2: expected video to be text, received 5"),
+        ("own.jsonl", '\n{"video": "b", "caption": 5}', "line 2: expected caption to be text, received 5"),
         ("own.jsonl", "{", "line 1: cannot be read as JSON"),
         ("own.jsonl", '{"video": "a"}', "expected a record with 'caption'"),
     ],

@@ -46,13 +46,12 @@ def _read_lines(table: Path) -> list[dict[str, str]]:
             record = json.loads(line)
         except ValueError as error:
             raise SettingsError(f"{place}: cannot be read as JSON ({error})") from error
-        row = {name: field(record, name, place) for name in ("video", "caption")}
-        for name, value in row.items():
-            if not isinstance(value, str):
-                raise SettingsError(
-                    f"{place}: expected {name} to be text, received {str(value)[:80]}; another caption of a video "
-                    "goes on a line of its own"
-                )
+        row = {"video": str(field(record, "video", place)), "caption": field(record, "caption", place)}
+        if not isinstance(row["caption"], str):
+            raise SettingsError(
+                f"{place}: expected caption to be text, received {str(row['caption'])[:80]}; another caption of a "
+                "video goes on a line of its own"
+            )
         given = record.get(ORIGIN)
         rows.append(row if given in (None, "") else {**row, ORIGIN: str(given)})
     return rows
