@@ -3,6 +3,7 @@
 Started with torchrun, which sets WORLD_SIZE, RANK and LOCAL_RANK. All ranks must see the same output folder.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ class Ranks:
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """This process among those torchrun started, or by itself. A process group made here ends here.
+    """This process among those torchrun started, or by itself. A process group made here ends here, once all are done.
 
     Args:
         device: as `LoopSettings.device`; "cuda" is each rank's own GPU.
@@ -93,8 +94,11 @@ def joined(device: str) -> Iterator[Ranks]:
             yield Ranks(rank=dist.get_rank(), count=dist.get_world_size(), device=place)
         else:
             yield Ranks(rank=0, count=1, device=place)
+        if make:
+            dist.barrier()  # the first one keeps what the others meet at
     finally:
         if make:
+            gc.collect()  # models in cycles hold the group, and its threads must end before the interpreter does
             dist.destroy_process_group()
 
 
