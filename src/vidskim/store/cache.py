@@ -14,7 +14,7 @@ from vidskim.disk import locked
 from vidskim.store.fetch import LISTED, fetch
 from vidskim.store.location import Location, user_cache
 from vidskim.store.matrix import Matrix, load_matrix, save_matrix
-from vidskim.store.records import About
+from vidskim.store.records import About, Frames
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -81,6 +81,11 @@ class Cache:
             read = self._room(together)
             fetch(self._table, read, together)
             yield from ((entry, read.only(entry)) for entry in together)
+
+    def frames(self, entry: str, count: int) -> Frames:
+        """One entry's rows, copied; as `each`."""
+        ((_, rows),) = self.each({entry: count})
+        return rows.frames(entry)
 
     def _room(self, counts: Counts) -> Matrix:
         return Matrix.empty(counts, dimensions=self._about.dimensions)

@@ -172,7 +172,7 @@ class Levels:
         return self._read(answer)
 
     def _rows(self, view: View, level: str, entry: str) -> Frames:
-        return dict(self._cache(level).each({entry: _counts(view, level)[entry]}))[entry].frames(entry)
+        return self._cache(level).frames(entry, _counts(view, level)[entry])
 
     def _cache(self, level: str) -> Cache:
         tables = self.tables

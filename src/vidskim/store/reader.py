@@ -230,7 +230,7 @@ class Reader:
 
         def answer(view: View) -> Frames:
             entry = view.video(video_id).entry
-            return dict(self._cache.each({entry: view.counts[entry]}))[entry].frames(entry)
+            return self._cache.frames(entry, view.counts[entry])
 
         return self._read(answer)
 
